@@ -1,0 +1,114 @@
+"""Products that never build V: panel by panel.
+
+    forward    y[:, rows]   = sum over panels of x[:, columns] V[rows, columns]^T
+    backward   dx[:, columns] = sum over panels of dy[:, rows] V[rows, columns]
+               dV[rows, columns] = dy[:, rows]^T x[:, columns], scatter-added at once
+
+A panel is a tile of V of bounded size. A *part* is the work of one thread: the panels of a block of
+rows (forward) or of columns (backward). The cut depends on the shape and the table alone. Parts
+of a scatter-add are dealt to `lanes` of partial tables, each summed in one fixed order, and the lanes
+are merged in another: so the bits are the same for any number of threads.
+
+A backend gives two primitives on contiguous panels, where (first, stride) say that the panel's entry
+(r, c) has the identifier first + r stride + c:
+
+    fill(table, w, first, stride, panel)      panel[r, c] = V[...]
+    spill(panel, w, first, stride, dtable)    dtable[bucket] += sign * panel[r, c]
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from minihash.core.threads import run
+from minihash.weights import VirtualWeight
+
+LONG, SHORT = 1024, 256  # sizes of a panel along and across its part
+LANES = 4  # partial tables of a scatter-add
+INLINE = 2**16  # virtual weights below which one part does everything
+
+
+def blocks(size: int, most: int) -> Iterator[slice]:
+    """0 .. size cut into the fewest nearly equal slices of at most `most`.
+
+    >>> list(blocks(10, 4))
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
+    """
+    count = -(-size // most)
+    for k in range(count):
+        yield slice(size * k // count, size * (k + 1) // count)
+
+
+def gather(table: np.ndarray, w: VirtualWeight, fill: Callable) -> np.ndarray:
+    V = np.empty(w.shape, table.dtype)
+    flat = V.reshape(1, -1)
+
+    def part(cut: slice) -> None:
+        fill(table, w, w.first_id + cut.start, w.size, flat[:, cut])
+
+    run([lambda cut=cut: part(cut) for cut in blocks(w.size, LONG * SHORT)])
+    return V
+
+
+def scatter_add(dV: np.ndarray, w: VirtualWeight, spill: Callable) -> np.ndarray:
+    flat = dV.reshape(1, -1)
+
+    def part(cut: slice, dtable: np.ndarray) -> None:
+        spill(flat[:, cut], w, w.first_id + cut.start, w.size, dtable)
+
+    return lanes(w, dV.dtype, list(blocks(w.size, LONG * SHORT)), part)
+
+
+def lanes(w: VirtualWeight, dtype: np.dtype, cuts: list[slice], part: Callable) -> np.ndarray:
+    """Sum of part(cut, dtable) over all cuts: cuts are dealt to lanes in turn, lanes merged in order."""
+    count = min(LANES, len(cuts)) if w.size > INLINE else 1
+    partial = np.zeros((count, w.hash.buckets), dtype)
+
+    def lane(k: int) -> None:
+        for cut in cuts[k::count]:
+            part(cut, partial[k])
+
+    run([lambda k=k: lane(k) for k in range(count)])
+    for k in range(1, count):
+        partial[0] += partial[k]
+    return partial[0] if count == 1 else partial[0].copy()
+
+
+def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, fill: Callable) -> np.ndarray:
+    fan_out, fan_in = w.shape
+    y = np.empty((len(x), fan_out), table.dtype)
+
+    def part(rows: slice) -> None:
+        height = rows.stop - rows.start
+        for columns in blocks(fan_in, LONG):
+            V = np.empty((height, columns.stop - columns.start), table.dtype)
+            fill(table, w, w.first_id + rows.start * fan_in + columns.start, fan_in, V)
+            if columns.start == 0:
+                np.matmul(x[:, columns], V.T, out=y[:, rows])
+            else:
+                y[:, rows] += x[:, columns] @ V.T
+
+    run([lambda rows=rows: part(rows) for rows in blocks(fan_out, SHORT)])
+    return y
+
+
+def matmul_backward(
+    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight, fill: Callable, spill: Callable
+) -> tuple[np.ndarray, np.ndarray]:
+    fan_out, fan_in = w.shape
+    dx = np.empty((len(x), fan_in), table.dtype)
+
+    def part(columns: slice, dtable: np.ndarray) -> None:
+        width = columns.stop - columns.start
+        for rows in blocks(fan_out, LONG):
+            panel = np.empty((rows.stop - rows.start, width), table.dtype)
+            first = w.first_id + rows.start * fan_in + columns.start
+            fill(table, w, first, fan_in, panel)
+            if rows.start == 0:
+                np.matmul(dy[:, rows], panel, out=dx[:, columns])
+            else:
+                dx[:, columns] += dy[:, rows] @ panel
+            np.matmul(dy[:, rows].T, x[:, columns], out=panel)  # now the panel of dV
+            spill(panel, w, first, fan_in, dtable)
+
+    return dx, lanes(w, table.dtype, list(blocks(fan_in, SHORT)), part)

@@ -1,0 +1,113 @@
+"""Threads: a fixed list of parts, done by any number of workers.
+
+What is computed is cut into parts by the size of the problem alone, and each part is computed by one
+worker with BLAS held to one thread: so the number of threads changes when a part is done, never its
+bits. The kernels release the GIL; the workers are plain Python threads, which nest safely, survive a
+fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
+_lock = threading.Lock()
+_threads: int | None = None
+_pool: ThreadPoolExecutor | None = None
+_holders = 0
+_before: list[tuple[object, int]] = []
+
+
+def get_threads() -> int:
+    """How many threads work: as set by `set_threads`, or MINIHASH_NUM_THREADS, or the number of
+    cores this process may use."""
+    if _threads is not None:
+        return _threads
+    asked = os.environ.get("MINIHASH_NUM_THREADS", "")
+    if not asked:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if not asked.isdigit() or int(asked) < 1:
+        raise ValueError(
+            f"MINIHASH_NUM_THREADS must be a positive integer, got {asked!r}; unset or correct it"
+        )
+    return int(asked)
+
+
+def set_threads(n: int | None) -> None:
+    """Let n threads work (None: back to the default). Results do not depend on it.
+
+    >>> set_threads(2); get_threads()
+    2
+    >>> set_threads(None)
+    """
+    global _threads, _pool
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+        raise ValueError(f"the number of threads must be a positive integer, got {n!r}")
+    with _lock:
+        _threads = n
+        _pool = None  # workers of the old pool end once it is idle and forgotten
+
+
+def run(parts: list[Callable[[], None]]) -> None:
+    """Do all parts, each once, each with BLAS on one thread. The first error is raised again."""
+    with blas_on_one_thread():
+        workers = min(get_threads(), len(parts))
+        if workers <= 1:
+            for part in parts:
+                part()
+            return
+        waiting = [_get_pool().submit(part) for part in parts[1:]]
+        try:
+            parts[0]()
+        finally:
+            for future in waiting:
+                future.exception()
+        for future in waiting:
+            future.result()
+
+
+def _get_pool() -> ThreadPoolExecutor:
+    global _pool
+    with _lock:
+        if _pool is None:
+            # The calling thread works too.
+            _pool = ThreadPoolExecutor(max(get_threads() - 1, 1), "minihash")
+        return _pool
+
+
+@contextmanager
+def blas_on_one_thread() -> Iterator[None]:
+    """Hold every BLAS of the process to one thread; the last one out restores what it found."""
+    global _holders
+    with _lock:
+        if _holders == 0:
+            _before[:] = [(library, library.get_num_threads()) for library in _blas()]
+            for library, _ in _before:
+                library.set_num_threads(1)
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _holders -= 1
+            if _holders == 0:
+                for library, threads in _before:
+                    library.set_num_threads(threads)
+
+
+@cache
+def _blas() -> tuple:
+    return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
+
+
+def _after_fork() -> None:
+    global _lock, _pool, _holders
+    _lock, _pool, _holders = threading.Lock(), None, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,32 @@
+"""Room 1: identifier -> (bucket, sign). Every weight-sharing scheme is a hash function."""
+
+from minihash.hashes.balance import Balance, balance
+from minihash.hashes.compose import Compose
+from minihash.hashes.dirichlet import Dirichlet
+from minihash.hashes.hash import Hash
+from minihash.hashes.hashednets import HashedNets
+from minihash.hashes.identity import Identity
+from minihash.hashes.lookup import Lookup
+from minihash.hashes.modulus import Modulus
+from minihash.hashes.neighborhood import Neighborhood
+from minihash.hashes.uniform import Uniform
+
+HASHES = {
+    cls.__name__.lower(): cls
+    for cls in (Identity, Modulus, Uniform, Dirichlet, Neighborhood, HashedNets, Lookup, Compose)
+}
+
+__all__ = [
+    "HASHES",
+    "Balance",
+    "Compose",
+    "Dirichlet",
+    "Hash",
+    "HashedNets",
+    "Identity",
+    "Lookup",
+    "Modulus",
+    "Neighborhood",
+    "Uniform",
+    "balance",
+]

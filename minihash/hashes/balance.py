@@ -1,0 +1,74 @@
+"""Balance of a hash: how evenly it uses its table.
+
+    load_k = number of identifiers in bucket k;   p_k = load_k / number of connected identifiers
+    H      = -sum_k p_k ln p_k   in nats, 0 .. ln n                        (ArbNets, eq. 7)
+
+Identifiers of sign 0 are no connections and carry no load.
+
+Source: Chang & Lipson, ArbNets, eq. 7.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minihash.hashes.hash import Hash, check_count
+
+BLOCK = 2**18  # identifiers hashed at once: the index of a large network never exists
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Loads of a hash over a block of identifiers, and what eq. 7 makes of them."""
+
+    load: np.ndarray  # int64 (buckets,)
+    entropy: float  # nats
+    normalised_entropy: float  # entropy / ln(buckets), in [0, 1]; 1 for a single bucket
+    empty: int  # buckets without load
+    largest: int  # the largest load
+    connections: int  # identifiers with a sign other than 0
+
+
+def balance(hash_: Hash, size: int, first_id: int = 0) -> Balance:
+    """Loads and entropy of `hash_` over identifiers first_id .. first_id + size - 1.
+
+    Memory: the loads, and a block of 262,144 identifiers. Raises ValueError if the identifiers leave
+    the domain of the hash.
+
+    >>> from minihash.hashes import Modulus
+    >>> round(balance(Modulus(1000), 5000).entropy, 2)
+    6.91
+    """
+    check_count("size", size, 0, 2**63)
+    check_count("first_id", first_id, 0, 2**64 - 1)
+    load = np.zeros(hash_.buckets, np.int64)
+    for start in range(first_id, first_id + size, BLOCK):
+        stop = min(start + BLOCK, first_id + size)
+        ids = np.arange(start, stop, dtype=np.uint64)
+        buckets = hash_.bucket(ids)
+        if hash_.bodies[1] is not None:
+            buckets = buckets[hash_.sign(ids) != 0]
+        if buckets.size:
+            used = np.bincount(buckets)
+            load[: used.size] += used
+    return of_load(load)
+
+
+def of_load(load: np.ndarray) -> Balance:
+    """The balance of given loads, int64 (buckets,).
+
+    >>> of_load(np.array([2, 2, 0])).empty
+    1
+    """
+    connections = int(load.sum())
+    p = load[load > 0] / max(connections, 1)
+    entropy = float(-(p * np.log(p)).sum()) + 0.0
+    most = np.log(load.size)
+    return Balance(
+        load=load,
+        entropy=entropy,
+        normalised_entropy=min(entropy / most, 1.0) if load.size > 1 else 1.0,
+        empty=int((load == 0).sum()),
+        largest=int(load.max()),
+        connections=connections,
+    )

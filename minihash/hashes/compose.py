@@ -1,0 +1,85 @@
+"""Compose: a hash of a hash.
+
+    bucket(i) = outer.bucket(inner.bucket(i)),   sign(i) = inner.sign(i) * outer.sign(inner.bucket(i))
+
+The inner hash says which weights are one (a Toeplitz hash: a kernel entry), the outer one where that
+weight is stored (a hashed kernel).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from minihash.hashes.body import bound
+from minihash.hashes.hash import Hash
+from minihash.hashes.xxh32 import U64
+
+
+def _bucket(i, state):
+    return outer(U64(inner(i, state[0])), state[1])  # noqa: F821 (bound below)
+
+
+def _both(i, state):
+    return inner_sign(i, state[0]) * outer_sign(U64(inner(i, state[1])), state[2])  # noqa: F821
+
+
+def _outer(i, state):
+    return outer_sign(U64(inner(i, state[0])), state[1])  # noqa: F821
+
+
+@dataclass(frozen=True)
+class Compose(Hash):
+    """outer after inner; the inner buckets must be identifiers of the outer hash.
+
+    >>> from minihash.hashes import Lookup, Modulus
+    >>> Compose(Modulus(6), Lookup(2, [0, 1, 1, 0, 0, 1])).bucket([0, 1, 2, 6, 7])
+    array([0, 1, 1, 0, 1])
+    """
+
+    inner: Hash
+    outer: Hash
+
+    def __post_init__(self) -> None:
+        for name in ("inner", "outer"):
+            if not isinstance(getattr(self, name), Hash):
+                raise TypeError(f"{name} must be a hash, got {getattr(self, name)!r}; build it first")
+        if self.inner.buckets > self.outer.domain:
+            raise ValueError(
+                f"the outer hash must be defined for all {self.inner.buckets} buckets of the inner "
+                f"one, got a domain of {self.outer.domain}; enlarge the outer hash"
+            )
+
+    @property
+    def buckets(self) -> int:
+        return self.outer.buckets
+
+    @property
+    def domain(self) -> int:
+        return self.inner.domain
+
+    @cached_property
+    def bodies(self) -> tuple[Callable, Callable | None]:
+        inner, inner_sign = self.inner.bodies
+        outer, outer_sign = self.outer.bodies
+        name = f"compose({inner.__qualname__},{outer.__qualname__})"
+        bucket = bound(_bucket, name, inner=inner, outer=outer)
+        if outer_sign is None:
+            return bucket, inner_sign
+        template = _outer if inner_sign is None else _both
+        signs = f"{inner_sign.__qualname__ if inner_sign else 1},{outer_sign.__qualname__}"
+        name = f"sign({inner.__qualname__},{signs})"
+        names = {"inner": inner, "inner_sign": inner_sign, "outer_sign": outer_sign}
+        return bucket, bound(template, name, **names)
+
+    @cached_property
+    def state(self) -> tuple[tuple, tuple]:
+        (inner, inner_sign), (outer, outer_sign) = self.inner.state, self.outer.state
+        if self.outer.bodies[1] is None:
+            return (inner, outer), inner_sign
+        if self.inner.bodies[1] is None:
+            return (inner, outer), (inner, outer_sign)
+        return (inner, outer), (inner_sign, inner, outer_sign)
+
+    @property
+    def nbytes(self) -> int:
+        return self.inner.nbytes + self.outer.nbytes

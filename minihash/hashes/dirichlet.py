@@ -1,0 +1,216 @@
+"""Dirichlet hash: entries of the table are used with unequal probabilities.
+
+    p ~ symmetric Dirichlet(alpha) over the n entries,   bucket(i) ~ Multinomial(p)   (ArbNets, eqs. 8-9)
+
+High alpha: balanced; alpha -> infinity: the uniform hash, bit for bit. Low alpha: few entries serve
+nearly all weights.
+
+A draw costs two look-ups at the column c = Uniform(n) of an alias table (Walker 1977):
+
+    bucket(i) = c if coin(i) < threshold[c] else alias[c],    coin from the stream "coin"
+
+The table is derived once, and every machine derives the same integers: p is proportional to gamma
+variates (Marsaglia & Tsang 2000), drawn from the stream "gamma" and held as logarithms, so that
+alpha = 1e-3 does not underflow; log and exp are spelled out below in operations that IEEE 754 rounds
+in one way only; and the alias table is built from 32-bit integer weights.
+
+Source: Chang & Lipson, ArbNets, eqs. 8-9.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from minihash.hashes.body import compiled
+from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.jit import njit
+from minihash.hashes.xxh32 import U32, U64, scale, stream, unit, xxh32
+
+MAX_DIRICHLET_BUCKETS = 2**30  # weight * buckets must fit in 63 bits
+BLOCK = 2**16  # buckets drawn at once: keeps the temporaries in cache
+LN2 = 0.6931471805599453
+
+
+@dataclass(frozen=True)
+class Dirichlet(Hash):
+    """Buckets drawn with Dirichlet(alpha) probabilities; alpha > 0, `math.inf` allowed.
+
+    Raises ValueError if alpha is not positive. Keeps 8 bytes for each bucket (none at infinity).
+
+    >>> Dirichlet(1000, alpha=0.01).bucket([0, 1, 2, 3])
+    array([860, 860, 860, 121])
+    """
+
+    buckets: int
+    alpha: float
+    seed: int = 0
+    signed: bool = False
+
+    def __post_init__(self) -> None:
+        check_buckets(self)
+        if not isinstance(self.alpha, (int, float)) or not self.alpha > 0:
+            raise ValueError(f"alpha must be a positive number, got {self.alpha!r}; try 1.0")
+        if self.buckets > MAX_DIRICHLET_BUCKETS:
+            raise ValueError(
+                f"buckets of a Dirichlet hash must be at most {MAX_DIRICHLET_BUCKETS}, "
+                f"got {self.buckets}; use a uniform hash"
+            )
+
+    @staticmethod
+    def body(i, state):
+        column_seed, n, coin_seed, threshold, alias = state
+        column = scale(xxh32(i, column_seed), n)
+        other = U64(xxh32(i, coin_seed) >= threshold[column])
+        return column + other * (alias[column] - column)
+
+    @property
+    def bodies(self):
+        bucket, sign = super().bodies
+        return (uniform_column if math.isinf(self.alpha) else bucket), sign
+
+    def constants(self) -> tuple:
+        seed, n = stream(self.seed, "bucket"), U64(self.buckets)
+        if math.isinf(self.alpha):
+            return seed, n
+        return seed, n, stream(self.seed, "coin"), *alias_table(self.weights())
+
+    def weights(self) -> np.ndarray:
+        """The drawn probabilities as int64 weights, the largest 2^32: p_k = w_k / sum(w).
+
+        >>> Dirichlet(3, alpha=1.0).weights() / 2**32
+        array([0.05371984, 1.        , 0.35021693])
+        """
+        if math.isinf(self.alpha):
+            return np.full(self.buckets, 2**32)
+        logs = np.empty(self.buckets)
+        for start in range(0, self.buckets, BLOCK):
+            stop = min(start + BLOCK, self.buckets)
+            block = np.arange(start, stop, dtype=np.uint64)
+            logs[start:stop] = log_gamma_variates(block, float(self.alpha), self.seed)
+        logs -= logs.max()
+        for start in range(0, self.buckets, BLOCK):
+            block = logs[start : start + BLOCK]
+            block[:] = np.floor(exact_exp(block) * 2.0**32)
+        return logs.astype(np.int64)
+
+
+def uniform_column(i, state):
+    """What alpha = infinity leaves. A body."""
+    return scale(xxh32(i, state[0]), state[1])
+
+
+def log_gamma_variates(k: np.ndarray, alpha: float, seed: int) -> np.ndarray:
+    """log of one Gamma(alpha) variate for each bucket k (uint64), float64.
+
+    Marsaglia & Tsang's rejection for Gamma(alpha + 1), times U^(1/alpha). Word c of bucket k is the
+    hash of the identifier k + 2^32 c, in the stream "gamma".
+    """
+    words = stream(seed, "gamma")
+
+    def u(buckets: np.ndarray, c: int) -> np.ndarray:
+        return unit(buckets + U64(c << 32), words)
+
+    d = (alpha + 1.0) - 1.0 / 3.0
+    q = 1.0 / np.sqrt(9.0 * d)
+    result = np.empty(k.shape)
+    open_ = np.arange(k.size)
+    attempt = 0
+    while open_.size:
+        x = 2.0 * u(k[open_], 3 * attempt + 1) - 1.0
+        y = 2.0 * u(k[open_], 3 * attempt + 2) - 1.0
+        s = x * x + y * y
+        inside = s < 1.0
+        at, x, s = open_[inside], x[inside], s[inside]
+        g = x * np.sqrt((-2.0 * exact_log(s)) / s)  # a normal variate, by the polar method
+        v = 1.0 + q * g
+        positive = v > 0.0
+        at, g, v = at[positive], g[positive], v[positive]
+        v = (v * v) * v
+        bound = (0.5 * g) * g + d * ((1.0 - v) + exact_log(v))
+        accepted = exact_log(u(k[at], 3 * attempt + 3)) < bound
+        at, v = at[accepted], v[accepted]
+        result[at] = exact_log(d * v) + exact_log(u(k[at], 0)) / alpha
+        still = np.ones(k.size, bool)
+        still[open_] = False
+        still[at] = True
+        open_ = np.flatnonzero(~still) if attempt == 0 else np.setdiff1d(open_, at)
+        attempt += 1
+    return result
+
+
+def exact_log(x: np.ndarray) -> np.ndarray:
+    """log(x) for x > 0, within 4 ulp, from operations that IEEE 754 rounds in one way only.
+
+    x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s) at s = (m - 1) / (m + 1).
+
+    >>> abs(float(exact_log(np.array(10.0))) - np.log(10.0)) < 1e-15
+    True
+    """
+    m, e = np.frexp(x)
+    small = m < 0.7071067811865476
+    m = np.where(small, m + m, m)
+    e = e - small
+    s = (m - 1.0) / (m + 1.0)
+    z = s * s
+    p = np.full_like(z, 1.0 / 25.0)
+    for k in range(23, 0, -2):
+        p = p * z + 1.0 / k
+    return (2.0 * s) * p + e * LN2
+
+
+def exact_exp(x: np.ndarray) -> np.ndarray:
+    """exp(x) for x <= 0 (below -100: exp(-100)), as reproducible as `exact_log`.
+
+    >>> abs(float(exact_exp(np.array(-1.0))) - np.exp(-1.0)) < 1e-15
+    True
+    """
+    x = np.maximum(x, -100.0)
+    k = np.floor(x / LN2 + 0.5)
+    r = x - k * LN2
+    p = np.ones_like(r)
+    for j in range(14, 0, -1):
+        p = 1.0 + (r * p) / j
+    return np.ldexp(p, k.astype(np.int32))
+
+
+def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(threshold, alias), both uint32 (n,), of int64 weights (n,) whose sum is positive.
+
+    >>> alias_table(np.array([1, 3]))
+    (array([2147483648,          0], dtype=uint32), array([1, 1], dtype=uint32))
+    """
+    threshold = np.zeros(weights.size, np.uint32)
+    alias = np.arange(weights.size, dtype=np.uint32)
+    compiled(sweep, njit)(weights, int(weights.sum()), threshold, alias)
+    return threshold, alias
+
+
+def next_item(weights, k, total, heavy):
+    """The first index from k on whose mass is above (heavy) or not above one column's capacity."""
+    n = weights.size
+    while k < n and (weights[k] * n > total) != heavy:
+        k += 1
+    return k
+
+
+def sweep(weights, total, threshold, alias):
+    """Fill n columns of capacity `total` with items of mass weight * n, light ones topped up from
+    heavy ones, both taken in increasing order; exact integers throughout."""
+    n = weights.size
+    light = next_item(weights, 0, total, False)
+    heavy = next_item(weights, 0, total, True)
+    left = weights[heavy] * n if heavy < n else 0
+    while heavy < n:
+        if left > total:
+            column, mass, other = light, weights[light] * n, heavy
+            left -= total - mass
+            light = next_item(weights, light + 1, total, False)
+        else:
+            column, mass, other = heavy, left, next_item(weights, heavy + 1, total, True)
+            if other == n:
+                break
+            left = weights[other] * n - (total - left)
+            heavy = other
+        threshold[column] = U32(min(int(np.float64(mass) / np.float64(total) * 2.0**32), 2**32 - 1))
+        alias[column] = other

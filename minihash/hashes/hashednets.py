@@ -1,0 +1,109 @@
+"""HashedNets hash: the buckets and signs of the released code, to the letter.
+
+    rep(i)      = str(i) str(i + 1) str(i + 2)                        concatenated decimals
+    bucket(i,j) = XXH32(rep(i) "_" rep(j) "idx" tag, seed) mod K
+    xi(i,j)     = +1 if XXH32(rep(i) "_" rep(j) "xi_" tag, seed) is odd, else -1
+
+i = output, j = input, both from 1; the identifier is (i - 1) fan_in + (j - 1). The released code
+takes tag "W" for weights, "B" for biases (whose j is always 1), seed 1691, K = ceil(c in out) and a
+table for each layer. Its buckets run from 1; ours from 0.
+
+String keys cannot be hashed on the fly at the speed of a product, so this hash keeps an index of 5
+bytes for each virtual weight, made at its first use, and `nbytes` counts it. `Uniform(signed=True)`
+is the same scheme without.
+
+Source: Chen, Wilson, Tyree, Weinberger & Chen, Compressing Neural Networks with the Hashing Trick
+(arXiv 1504.04788), sections 4.2-4.3, and its released Lua code.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from minihash.hashes.hash import Hash, check_buckets, check_count
+from minihash.hashes.lookup import entry
+from minihash.hashes.xxh32 import U32, xxh32_columns
+
+BLOCK = 2**18  # keys hashed at once
+
+
+@dataclass(frozen=True)
+class HashedNets(Hash):
+    """The released code's hash for a layer of fan_out x fan_in weights; always signed.
+
+    >>> h = HashedNets(100, fan_in=3, fan_out=2)
+    >>> h.bucket([0, 5]), h.sign([0, 5])
+    (array([86, 29]), array([1, 1], dtype=int8))
+    """
+
+    buckets: int
+    fan_in: int
+    fan_out: int
+    seed: int = 1691
+    tag: str = "W"
+
+    def __post_init__(self) -> None:
+        check_buckets(self)
+        check_count("fan_in", self.fan_in, 1, 2**31 - 1)
+        check_count("fan_out", self.fan_out, 1, 2**31 - 1)
+        if self.tag not in ("W", "B"):
+            raise ValueError(f'tag must be "W" (weights) or "B" (biases), got {self.tag!r}')
+
+    @property
+    def domain(self) -> int:
+        return self.fan_in * self.fan_out
+
+    @property
+    def bodies(self):
+        return entry, entry
+
+    @cached_property
+    def state(self) -> tuple[tuple, tuple]:
+        buckets = np.empty((self.fan_out, self.fan_in), np.uint32)
+        signs = np.empty((self.fan_out, self.fan_in), np.int8)
+        outputs, inputs = _groups(self.fan_out), _groups(self.fan_in)
+        for rows, left in outputs:
+            for columns, right in inputs:
+                step = max(1, BLOCK // right.shape[1])
+                for start in range(0, left.shape[1], step):
+                    key = _pairs(left[:, start : start + step], right)
+                    tile = slice(rows.start + start, min(rows.start + start + step, rows.stop))
+                    shape = (tile.stop - tile.start, right.shape[1])
+                    h = self._hash(key, "idx").reshape(shape)
+                    buckets[tile, columns] = h % U32(self.buckets)
+                    odd = (self._hash(key, "xi_") & U32(1)).astype(np.int8)
+                    signs[tile, columns] = (2 * odd - 1).reshape(shape)
+        return (buckets.reshape(-1),), (signs.reshape(-1),)
+
+    def _hash(self, key: np.ndarray, kind: str) -> np.ndarray:
+        suffix = np.frombuffer((kind + self.tag).encode(), np.uint8)
+        suffix = np.broadcast_to(suffix[:, None], (suffix.size, key.shape[1]))
+        return xxh32_columns(np.concatenate([key, suffix]), self.seed)
+
+
+def _groups(count: int) -> list[tuple[slice, np.ndarray]]:
+    """rep(1) .. rep(count), in runs of equal length: (run, uint8 (length, run))."""
+    groups = []
+    start = 1
+    while start <= count:
+        length = len(_rep(start))
+        stop = start
+        while stop <= count and len(_rep(stop)) == length:
+            stop += 1
+        text = "".join(_rep(k) for k in range(start, stop)).encode()
+        codes = np.frombuffer(text, np.uint8).reshape(stop - start, length).T
+        groups.append((slice(start - 1, stop - 1), codes))
+        start = stop
+    return groups
+
+
+def _rep(k: int) -> str:
+    return f"{k}{k + 1}{k + 2}"
+
+
+def _pairs(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """left "_" right for all pairs, row-major: uint8 (length, pairs)."""
+    rows, columns = left.shape[1], right.shape[1]
+    underscore = np.full((1, rows * columns), ord("_"), np.uint8)
+    return np.concatenate([np.repeat(left, columns, 1), underscore, np.tile(right, rows)])

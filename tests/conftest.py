@@ -1,0 +1,32 @@
+"""Hypothesis profiles, and the data folder.
+
+`ci` (the default) is derandomised and bounded; `deep` is for long runs by hand:
+`HYPOTHESIS_PROFILE=deep pytest`.
+"""
+
+import os
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ci",
+    max_examples=40,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(
+    "deep",
+    max_examples=1000,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+# A checkout may have the public data sets beside it; a user names another folder.
+_beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+if "MINIHASH_DATA" not in os.environ and _beside.is_dir():
+    os.environ["MINIHASH_DATA"] = str(_beside)
