@@ -1,12 +1,16 @@
 """Refusals at the door: what was expected, what came, what to do."""
 
+import math
+
 import numpy as np
 
 
-def float_array(x: np.ndarray, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+def float_array(
+    x: np.ndarray, name: str, shape: tuple[int | None, ...] | None, dtype: np.dtype | None = None
+) -> np.ndarray:
     """`x` as a C-contiguous float32 or float64 array of native byte order; itself where it is one.
 
-    shape: the sizes it must have, None for any.
+    shape: the sizes it must have, None for any (None alone: any shape). dtype: the one it must be.
     Raises TypeError for another dtype, ValueError for another shape.
 
     >>> float_array(np.ones((2, 3)), "x", (None, 3)).shape
@@ -17,11 +21,63 @@ def float_array(x: np.ndarray, name: str, shape: tuple[int | None, ...]) -> np.n
         raise TypeError(
             f"{name} must be float32 or float64, got {array.dtype}; convert it with astype"
         )
-    if array.ndim != len(shape) or any(
-        want not in (None, have) for want, have in zip(shape, array.shape, strict=True)
-    ):
-        expected = ", ".join("any" if size is None else str(size) for size in shape)
-        raise ValueError(
-            f"{name} must have shape ({expected}), got {array.shape}; reshape it or correct the layer"
+    if dtype is not None and array.dtype != np.dtype(dtype).newbyteorder(array.dtype.byteorder):
+        raise TypeError(
+            f"{name} must be {np.dtype(dtype)} as the arrays it meets are, got {array.dtype}; "
+            "convert one of them with astype"
         )
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    if shape is not None and (
+        array.ndim != len(shape)
+        or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    ):
+        sizes = ", ".join("any" if size is None else str(size) for size in shape)
+        expected = f"({sizes},)" if len(shape) == 1 else f"({sizes})"
+        raise ValueError(
+            f"{name} must have shape {expected}, got {array.shape}; reshape it or correct the layer"
+        )
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
+def parameter(
+    params: dict[str, np.ndarray],
+    name: str,
+    shape: tuple[int, ...] | None,
+    dtype: np.dtype | None = None,
+) -> np.ndarray:
+    """params[name], checked as `float_array` does; ValueError if there is none.
+
+    >>> parameter({"table": np.ones(3)}, "table", (3,))
+    array([1., 1., 1.])
+    """
+    if name not in params:
+        raise ValueError(
+            f"params must hold an array {name!r}, got {', '.join(sorted(params)) or 'none'}; "
+            "make them with the network's init"
+        )
+    return float_array(params[name], f"the parameter {name!r}", shape, dtype)
+
+
+def real_field(record: object, name: str, low: float, high: float, open_end: bool = False) -> None:
+    """Refuse a hyperparameter of a frozen dataclass unless it is a finite number in low .. high
+    (`open_end`: below high), and keep it as a float: a NumPy scalar would turn float32 arrays that
+    it multiplies into float64.
+
+    Raises TypeError or ValueError.
+
+    >>> from types import SimpleNamespace
+    >>> record = SimpleNamespace(rate=np.float32(0.5))
+    >>> real_field(record, "rate", 0, 1)
+    >>> record.rate
+    0.5
+    """
+    value = getattr(record, name)
+    where = f"{name} of {type(record).__name__}"
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{where} must be a number, got {value!r}; give a float")
+    inside = low <= value < high if open_end else low <= value <= high
+    if not inside or not math.isfinite(value):
+        end = ")" if open_end or high == math.inf else "]"
+        raise ValueError(
+            f"{where} must lie in [{low}, {high}{end}, got {value}; choose one in that range"
+        )
+    object.__setattr__(record, name, float(value))

@@ -1,0 +1,27 @@
+"""Room 4: layers and losses, one concept a file, forward directly above backward.
+
+A layer answers `weights`, `arrays`, `forward` and `backward` (see layer.py); a loss is a module
+with `forward(y, labels) -> (loss, cache)` and `backward(cache) -> dy`. A new layer is a new file
+and a name here.
+"""
+
+from minihash.layers import mean_squared_error, softmax_cross_entropy
+from minihash.layers.batchnorm1d import BatchNorm1d
+from minihash.layers.dense import Dense
+from minihash.layers.dropout import Dropout
+from minihash.layers.elu import ELU
+from minihash.layers.relu import ReLU
+from minihash.layers.sigmoid import Sigmoid
+from minihash.layers.tanh import Tanh
+
+__all__ = [
+    "ELU",
+    "BatchNorm1d",
+    "Dense",
+    "Dropout",
+    "ReLU",
+    "Sigmoid",
+    "Tanh",
+    "mean_squared_error",
+    "softmax_cross_entropy",
+]

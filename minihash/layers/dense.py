@@ -1,0 +1,93 @@
+"""Dense layer on a virtual weight.
+
+    V[o, i] = sign * W[bucket],  b[o] = sign * B[bucket]       V (fan_out, fan_in), b (fan_out,)
+
+    forward     y = x V^T + b
+    backward    dx = dy V
+                dW = scatter_add(dy^T x)                       V and dV are never built
+                dB = scatter_add(sum over the batch of dy)
+
+W and B are tables of `params`. If both are one table, its gradient is the sum of the two.
+
+Source: Chen et al., HashedNets, arXiv 1504.04788, equations 7 to 12; with the identity hash, any
+textbook's dense layer.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from minihash import core
+from minihash.checks import float_array, parameter
+from minihash.layers.layer import Layer, Params, column_sum
+from minihash.weights import VirtualWeight
+
+Cache = tuple[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Dense(Layer):
+    """y = x V^T + b.
+
+    weight: a virtual weight of shape (fan_out, fan_in). bias: None, or a virtual weight of shape
+    (fan_out,); a free bias is one under the Identity hash, on a table of its own.
+    Raises TypeError or ValueError if they are anything else.
+
+    >>> from minihash.hashes import Identity, Modulus
+    >>> weight = VirtualWeight((2, 3), Modulus(4), "table")
+    >>> bias = VirtualWeight((2,), Identity(2), "bias")
+    >>> params = {"table": np.array([1.0, 2.0, 3.0, 4.0]), "bias": np.array([0.5, 0.0])}
+    >>> Dense(weight, bias).forward(params, np.array([[1.0, 10.0, 100.0]]))[0]
+    array([[321.5, 214. ]])
+    """
+
+    weight: VirtualWeight
+    bias: VirtualWeight | None = None
+
+    def __post_init__(self) -> None:
+        for name, w in (("weight", self.weight), ("bias", self.bias)):
+            if not isinstance(w, VirtualWeight) and not (name == "bias" and w is None):
+                raise TypeError(f"the {name} of Dense must be a VirtualWeight, got {w!r}; make one")
+        if len(self.weight.shape) != 2:
+            raise ValueError(
+                "the weight of Dense must have shape (fan_out, fan_in), got "
+                f"{self.weight.shape}; reshape it"
+            )
+        if self.bias is not None and self.bias.shape != self.weight.shape[:1]:
+            raise ValueError(
+                f"the bias of Dense must have shape {self.weight.shape[:1]}, got "
+                f"{self.bias.shape}; give it one entry for each output"
+            )
+
+    def weights(self) -> tuple[VirtualWeight, ...]:
+        """The weight, and the bias if there is one."""
+        return (self.weight,) if self.bias is None else (self.weight, self.bias)
+
+    def forward(
+        self, params: Params, x: np.ndarray, step: int | None = None
+    ) -> tuple[np.ndarray, Cache]:
+        """x (batch, fan_in) -> y (batch, fan_out).
+
+        Raises TypeError or ValueError if x or a table has another shape, or they differ in dtype.
+        """
+        x = float_array(x, "x of Dense", (None, self.weight.shape[1]))
+        y = core.matmul(x, self._table(params, self.weight, x.dtype), self.weight)
+        if self.bias is not None:
+            y += core.gather(self._table(params, self.bias, x.dtype), self.bias)
+        return y, (x,)
+
+    def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
+        """dy (batch, fan_out) -> dx (batch, fan_in), and the gradient of each table by its name."""
+        (x,) = cache
+        w, b = self.weight, self.bias
+        dy = float_array(dy, "dy of Dense", (len(x), w.shape[0]), x.dtype)
+        dx, dW = core.matmul_backward(dy, x, self._table(params, w, x.dtype), w)
+        grads = {w.table: dW}
+        if b is not None:
+            dB = core.scatter_add(column_sum(dy).astype(dy.dtype), b)
+            grads[b.table] = dW + dB if b.table == w.table else dB
+        return dx, grads
+
+    @staticmethod
+    def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
+        return parameter(params, w.table, (w.hash.buckets,), dtype)

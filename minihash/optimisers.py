@@ -1,0 +1,164 @@
+"""Room 6: optimisers, as torch.optim has them.
+
+    g' = g + weight_decay w
+
+SGD     v' = momentum v + g'                                                 v = 0 at first
+        w' = w - rate v'                               or, with Nesterov,
+        w' = w - rate (g' + momentum v')
+
+Adam    m' = m + (1 - beta1) (g' - m),   v' = beta2 v + (1 - beta2) g'^2     m = v = 0 at first
+        w' = w - rate / (1 - beta1^t) m' / (sqrt(v') / sqrt(1 - beta2^t) + eps),   t = 1, 2, ...
+
+A step is a pure function of the parameters w, their gradients g and a state, a flat dict of arrays
+such as "momentum.table" which a checkpoint can hold as it holds parameters. Arithmetic is in the
+dtype of w.
+
+Sources: Sutskever et al., ICML 2013 (momentum, Nesterov's); Kingma & Ba, arXiv 1412.6980,
+algorithm 1 (Adam); the order of operations is that of torch.optim.SGD and torch.optim.Adam.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from minihash.checks import float_array, parameter, real_field
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with momentum.
+
+    Raises TypeError or ValueError for a number out of range, or Nesterov without momentum.
+
+    >>> optimiser = SGD(momentum=0.5)
+    >>> w = {"table": np.array([1.0, 2.0])}
+    >>> state = optimiser.init(w, ["table"])
+    >>> w, state = optimiser.step(w, {"table": np.array([4.0, 0.0])}, state, rate=0.25)
+    >>> w, state
+    ({'table': array([0., 2.])}, {'momentum.table': array([4., 0.])})
+    """
+
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        real_field(self, "momentum", 0, math.inf)
+        real_field(self, "weight_decay", 0, math.inf)
+        if self.nesterov and self.momentum == 0:
+            raise ValueError(
+                "Nesterov's step needs a momentum, got 0; set momentum or drop nesterov"
+            )
+
+    def init(self, params: Arrays, names: Iterable[str]) -> Arrays:
+        """The state before the first step on the parameters called `names`."""
+        return _zeros("momentum", params, names) if self.momentum else {}
+
+    @np.errstate(invalid="ignore", over="ignore")  # a diverged run shows in its loss
+    def step(
+        self, params: Arrays, grads: Arrays, state: Arrays, rate: float
+    ) -> tuple[Arrays, Arrays]:
+        """(new_params, new_state); parameters without a gradient are handed through.
+
+        Raises ValueError for a gradient or state that does not fit its parameter, TypeError for
+        dtypes that differ.
+        """
+        new_params, new_state, rate = dict(params), dict(state), float(rate)
+        for name in grads:
+            w, g = _pair(params, grads, name)
+            if self.weight_decay:
+                g = g + self.weight_decay * w
+            if self.momentum:
+                v = self.momentum * parameter(state, f"momentum.{name}", w.shape, w.dtype)
+                v += g
+                new_state[f"momentum.{name}"] = v
+                g = g + self.momentum * v if self.nesterov else v
+            new_params[name] = _minus(w, rate * g)
+        return new_params, new_state
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Adam. Its state counts the steps in "step", for all parameters at once.
+
+    Raises TypeError or ValueError for a number out of range.
+
+    >>> optimiser = Adam()
+    >>> w = {"table": np.array([1.0, 2.0])}
+    >>> state = optimiser.init(w, ["table"])
+    >>> w, state = optimiser.step(w, {"table": np.array([4.0, 0.0])}, state, rate=0.25)
+    >>> w["table"].round(6), int(state["step"])
+    (array([0.75, 2.  ]), 1)
+    """
+
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        real_field(self, "beta1", 0, 1, open_end=True)
+        real_field(self, "beta2", 0, 1, open_end=True)
+        real_field(self, "eps", 0, math.inf)
+        real_field(self, "weight_decay", 0, math.inf)
+
+    def init(self, params: Arrays, names: Iterable[str]) -> Arrays:
+        """The state before the first step on the parameters called `names`."""
+        names = list(names)
+        moments = _zeros("first_moment", params, names) | _zeros("second_moment", params, names)
+        return {"step": np.array(0, np.int64)} | moments
+
+    @np.errstate(
+        invalid="ignore", over="ignore", divide="ignore"
+    )  # a diverged run shows in its loss
+    def step(
+        self, params: Arrays, grads: Arrays, state: Arrays, rate: float
+    ) -> tuple[Arrays, Arrays]:
+        """(new_params, new_state); parameters without a moment in the state are handed through.
+
+        Raises ValueError unless there is a gradient for each parameter that the state was made for,
+        and for one that does not fit its parameter; TypeError for dtypes that differ.
+        """
+        names = {key.partition(".")[2] for key in state if key.startswith("first_moment.")}
+        if names != set(grads) or "step" not in state:
+            raise ValueError(
+                f"Adam's state is for {', '.join(sorted(names)) or 'nothing'}, got gradients of "
+                f"{', '.join(sorted(grads)) or 'nothing'}; make the state with init"
+            )
+        t = int(state["step"]) + 1
+        size = float(rate) / (1 - self.beta1**t)
+        correction = math.sqrt(1 - self.beta2**t)
+        new_params, new_state = dict(params), {"step": np.array(t, np.int64)}
+        for name in grads:
+            w, g = _pair(params, grads, name)
+            m = parameter(state, f"first_moment.{name}", w.shape, w.dtype)
+            v = parameter(state, f"second_moment.{name}", w.shape, w.dtype)
+            if self.weight_decay:
+                g = g + self.weight_decay * w
+            m = m + (1 - self.beta1) * (g - m)
+            v = self.beta2 * v
+            v += (1 - self.beta2) * (g * g)
+            new_state[f"first_moment.{name}"], new_state[f"second_moment.{name}"] = m, v
+            root = np.sqrt(v)
+            root /= correction
+            root += self.eps
+            new_params[name] = _minus(w, size * (m / root))
+        return new_params, new_state
+
+
+def _zeros(kind: str, params: Arrays, names: Iterable[str]) -> Arrays:
+    return {f"{kind}.{name}": np.zeros_like(parameter(params, name, None)) for name in names}
+
+
+def _pair(params: Arrays, grads: Arrays, name: str) -> tuple[np.ndarray, np.ndarray]:
+    w = parameter(params, name, None)
+    return w, float_array(grads[name], f"the gradient of {name!r}", w.shape, w.dtype)
+
+
+def _minus(w: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """w - change, in the memory of `change`, which is the step's own."""
+    return np.subtract(w, change, out=change)

@@ -1,0 +1,107 @@
+"""Room 6: schedules, which say how the rate changes during a run.
+
+    Constant    rate = base
+    Plateau     rate = base factor^drops; a drop whenever `patience` epochs in a row bring no
+                training accuracy above the best so far
+    Decay       rate = base / (1 + decay step),   step = number of training steps so far
+
+A schedule is a frozen dataclass of pure functions; what it remembers is a small dict that JSON can
+hold, so that a stopped run goes on with the same rates.
+
+Sources: Chang & Lipson, ArbNets, section 3 (Plateau: rate / 10 after four epochs); the released
+code of HashedNets, arXiv 1504.04788, by way of Torch7's optim.sgd (Decay).
+"""
+
+import math
+from dataclasses import dataclass
+
+from minihash.checks import real_field
+from minihash.hashes.hash import check_count
+
+
+class Schedule:
+    """Base of all schedules: what one without memory answers."""
+
+    def init(self) -> dict:
+        """The state before the first epoch."""
+        return {}
+
+    def rate(self, base_rate: float, state: dict, step: int) -> float:
+        """The rate of training step number `step`, from 0."""
+        raise NotImplementedError
+
+    def after_epoch(self, state: dict, training_accuracy: float) -> dict:
+        """The state after an epoch that ended with this accuracy on the training examples."""
+        return state
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """One rate for the whole run.
+
+    >>> Constant().rate(0.1, {}, step=1000)
+    0.1
+    """
+
+    def rate(self, base_rate: float, state: dict, step: int) -> float:
+        """The base rate."""
+        return base_rate
+
+
+@dataclass(frozen=True)
+class Plateau(Schedule):
+    """The rate times `factor` whenever `patience` epochs in a row are no better than the best.
+
+    After a drop the count begins again and the best accuracy stays. An epoch that equals the best
+    is no better. Raises TypeError or ValueError unless patience >= 1 and 0 <= factor <= 1.
+
+    >>> schedule = Plateau(patience=2, factor=0.5)
+    >>> state = schedule.init()
+    >>> for accuracy in (0.7, 0.6, 0.7):
+    ...     state = schedule.after_epoch(state, accuracy)
+    >>> schedule.rate(0.1, state, step=0)
+    0.05
+    """
+
+    patience: int = 4
+    factor: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_count("patience", self.patience, 1, 2**31 - 1)
+        real_field(self, "factor", 0, 1)
+
+    def init(self) -> dict:
+        """No accuracy so far: -1 is below any."""
+        return {"best": -1.0, "stale_epochs": 0, "drops": 0}
+
+    def rate(self, base_rate: float, state: dict, step: int) -> float:
+        """The base rate times factor to the number of drops."""
+        return base_rate * self.factor ** state["drops"]
+
+    def after_epoch(self, state: dict, training_accuracy: float) -> dict:
+        """The state with the epoch counted."""
+        if training_accuracy > state["best"]:
+            return {**state, "best": float(training_accuracy), "stale_epochs": 0}
+        stale = state["stale_epochs"] + 1
+        dropped, stale = divmod(stale, self.patience)
+        return {**state, "stale_epochs": stale, "drops": state["drops"] + dropped}
+
+
+@dataclass(frozen=True)
+class Decay(Schedule):
+    """The rate divided by 1 + decay step.
+
+    Raises TypeError or ValueError unless decay is a number >= 0.
+
+    >>> Decay(1e-4).rate(0.1, {}, step=10_000)
+    0.05
+    """
+
+    decay: float
+
+    def __post_init__(self) -> None:
+        real_field(self, "decay", 0, math.inf)
+
+    def rate(self, base_rate: float, state: dict, step: int) -> float:
+        """base_rate / (1 + decay step)."""
+        return base_rate / (1 + self.decay * step)
