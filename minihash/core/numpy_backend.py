@@ -8,6 +8,7 @@
 
 import numpy as np
 
+from minihash.core.threads import blas_on_one_thread
 from minihash.weights import VirtualWeight
 
 
@@ -18,30 +19,34 @@ def available() -> str:
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
     ids = identifiers(w)
-    sign = w.hash.sign(ids)
-    # A missing connection is 0 even where the table holds an infinity.
-    return np.where(sign == 0, table.dtype.type(0), sign * table[w.hash.bucket(ids)])
+    return signed(table[w.hash.bucket(ids)], w.hash.sign(ids))
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
     ids = identifiers(w)
-    sign = w.hash.sign(ids)
-    signed = np.where(sign == 0, 0.0, sign * dV)
+    weights = signed(dV, w.hash.sign(ids)).reshape(-1)
     buckets = w.hash.bucket(ids).reshape(-1)
-    total = np.bincount(buckets, weights=signed.reshape(-1), minlength=w.hash.buckets)
+    total = np.bincount(buckets, weights=weights, minlength=w.hash.buckets)
     return total.astype(dV.dtype)
 
 
 def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return x @ gather(table, w).T
+    with blas_on_one_thread():  # the bits of a product depend on how BLAS cuts it
+        return x @ gather(table, w).T
 
 
 def matmul_backward(
     dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight
 ) -> tuple[np.ndarray, np.ndarray]:
-    dx = dy @ gather(table, w)
-    dtable = scatter_add(dy.T @ x, w)
+    with blas_on_one_thread():
+        dx = dy @ gather(table, w)
+        dtable = scatter_add(dy.T @ x, w)
     return dx, dtable
+
+
+def signed(values: np.ndarray, sign: np.ndarray) -> np.ndarray:
+    """sign * values; a missing connection (sign 0) is 0 even where the value is an infinity."""
+    return np.where(sign > 0, values, np.where(sign < 0, -values, values.dtype.type(0)))
 
 
 def identifiers(w: VirtualWeight) -> np.ndarray:

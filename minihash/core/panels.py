@@ -16,6 +16,7 @@ A backend gives two primitives on contiguous panels, where (first, stride) say t
     spill(panel, w, first, stride, dtable)    dtable[bucket] += sign * panel[r, c]
 """
 
+import threading
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -26,6 +27,16 @@ from minihash.weights import VirtualWeight
 LONG, SHORT = 1024, 256  # sizes of a panel along and across its part
 LANES = 4  # partial tables of a scatter-add
 INLINE = 2**16  # virtual weights below which one part does everything
+_own = threading.local()
+
+
+def workspace(name: str, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+    """An array of this thread's own, kept from call to call: fresh memory would cost a page fault
+    for every 4 kB."""
+    key, size = (name, np.dtype(dtype)), shape[0] * shape[1]
+    if key not in _own.__dict__ or _own.__dict__[key].size < size:
+        _own.__dict__[key] = np.empty(size, dtype)
+    return _own.__dict__[key][:size].reshape(shape)
 
 
 def blocks(size: int, most: int) -> Iterator[slice]:
@@ -79,14 +90,10 @@ def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, fill: Callable) -
     y = np.empty((len(x), fan_out), table.dtype)
 
     def part(rows: slice) -> None:
-        height = rows.stop - rows.start
         for columns in blocks(fan_in, LONG):
-            V = np.empty((height, columns.stop - columns.start), table.dtype)
+            V = panel(rows, columns, table.dtype)
             fill(table, w, w.first_id + rows.start * fan_in + columns.start, fan_in, V)
-            if columns.start == 0:
-                np.matmul(x[:, columns], V.T, out=y[:, rows])
-            else:
-                y[:, rows] += x[:, columns] @ V.T
+            put(x[:, columns], V.T, y[:, rows], add=columns.start > 0)
 
     run([lambda rows=rows: part(rows) for rows in blocks(fan_out, SHORT)])
     return y
@@ -99,16 +106,24 @@ def matmul_backward(
     dx = np.empty((len(x), fan_in), table.dtype)
 
     def part(columns: slice, dtable: np.ndarray) -> None:
-        width = columns.stop - columns.start
         for rows in blocks(fan_out, LONG):
-            panel = np.empty((rows.stop - rows.start, width), table.dtype)
+            V = panel(rows, columns, table.dtype)
             first = w.first_id + rows.start * fan_in + columns.start
-            fill(table, w, first, fan_in, panel)
-            if rows.start == 0:
-                np.matmul(dy[:, rows], panel, out=dx[:, columns])
-            else:
-                dx[:, columns] += dy[:, rows] @ panel
-            np.matmul(dy[:, rows].T, x[:, columns], out=panel)  # now the panel of dV
-            spill(panel, w, first, fan_in, dtable)
+            fill(table, w, first, fan_in, V)
+            put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)
+            dV = np.matmul(dy[:, rows].T, x[:, columns], out=V)
+            spill(dV, w, first, fan_in, dtable)
 
     return dx, lanes(w, table.dtype, list(blocks(fan_in, SHORT)), part)
+
+
+def panel(rows: slice, columns: slice, dtype: np.dtype) -> np.ndarray:
+    return workspace("panel", (rows.stop - rows.start, columns.stop - columns.start), dtype)
+
+
+def put(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool) -> None:
+    """out = a b, or out += a b."""
+    if add:
+        out += np.matmul(a, b, out=workspace("product", out.shape, out.dtype))
+    else:
+        np.matmul(a, b, out=out)

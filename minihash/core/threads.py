@@ -30,7 +30,7 @@ def get_threads() -> int:
     asked = os.environ.get("MINIHASH_NUM_THREADS", "")
     if not asked:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if not asked.isdigit() or int(asked) < 1:
+    if not asked.isdecimal() or int(asked) < 1:
         raise ValueError(
             f"MINIHASH_NUM_THREADS must be a positive integer, got {asked!r}; unset or correct it"
         )
@@ -55,14 +55,16 @@ def set_threads(n: int | None) -> None:
 def run(parts: list[Callable[[], None]]) -> None:
     """Do all parts, each once, each with BLAS on one thread. The first error is raised again."""
     with blas_on_one_thread():
-        workers = min(get_threads(), len(parts))
-        if workers <= 1:
-            for part in parts:
+        left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
+
+        def work() -> None:
+            for part in left:
                 part()
-            return
-        waiting = [_get_pool().submit(part) for part in parts[1:]]
+
+        helpers = min(get_threads(), len(parts)) - 1
+        waiting = [_get_pool().submit(work) for _ in range(helpers)]
         try:
-            parts[0]()
+            work()
         finally:
             for future in waiting:
                 future.exception()

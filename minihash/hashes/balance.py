@@ -39,8 +39,13 @@ def balance(hash_: Hash, size: int, first_id: int = 0) -> Balance:
     >>> round(balance(Modulus(1000), 5000).entropy, 2)
     6.91
     """
-    check_count("size", size, 0, 2**63)
-    check_count("first_id", first_id, 0, 2**64 - 1)
+    size = check_count("size", size, 0, 2**63)
+    first_id = check_count("first_id", first_id, 0, 2**64 - 1)
+    if first_id + size > hash_.domain:
+        raise ValueError(
+            f"identifiers must lie in 0 .. {hash_.domain - 1}, got {first_id} .. "
+            f"{first_id + size - 1}; use a hash that is defined for all of them"
+        )
     load = np.zeros(hash_.buckets, np.int64)
     for start in range(first_id, first_id + size, BLOCK):
         stop = min(start + BLOCK, first_id + size)

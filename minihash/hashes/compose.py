@@ -12,19 +12,20 @@ from functools import cached_property
 
 from minihash.hashes.body import bound
 from minihash.hashes.hash import Hash
+from minihash.hashes.lookup import itself
 from minihash.hashes.xxh32 import U64
 
 
-def _bucket(i, state):
-    return outer(U64(inner(i, state[0])), state[1])  # noqa: F821 (bound below)
+def outer_of_inner(word, state):
+    return outer(U64(inner(word, state[1])), state[2])  # noqa: F821 (bound, as all names below)
 
 
-def _both(i, state):
-    return inner_sign(i, state[0]) * outer_sign(U64(inner(i, state[1])), state[2])  # noqa: F821
-
-
-def _outer(i, state):
+def outer_sign_of_inner(i, state):
     return outer_sign(U64(inner(i, state[0])), state[1])  # noqa: F821
+
+
+def sign_times_sign(i, state):
+    return inner_sign(i, state[2]) * outer_sign(U64(inner(i, state[0])), state[1])  # noqa: F821
 
 
 @dataclass(frozen=True)
@@ -58,27 +59,26 @@ class Compose(Hash):
         return self.inner.domain
 
     @cached_property
-    def bodies(self) -> tuple[Callable, Callable | None]:
+    def stages(self) -> tuple[Callable, Callable, Callable | None]:
         inner, inner_sign = self.inner.bodies
         outer, outer_sign = self.outer.bodies
         name = f"compose({inner.__qualname__},{outer.__qualname__})"
-        bucket = bound(_bucket, name, inner=inner, outer=outer)
+        place = bound(outer_of_inner, name, inner=inner, outer=outer)
         if outer_sign is None:
-            return bucket, inner_sign
-        template = _outer if inner_sign is None else _both
-        signs = f"{inner_sign.__qualname__ if inner_sign else 1},{outer_sign.__qualname__}"
-        name = f"sign({inner.__qualname__},{signs})"
+            return itself, place, inner_sign
+        template = outer_sign_of_inner if inner_sign is None else sign_times_sign
+        name = f"{template.__name__}({inner.__qualname__},{outer_sign.__qualname__}"
+        name += f",{inner_sign.__qualname__})" if inner_sign else ")"
         names = {"inner": inner, "inner_sign": inner_sign, "outer_sign": outer_sign}
-        return bucket, bound(template, name, **names)
+        return itself, place, bound(template, name, **names)
 
     @cached_property
     def state(self) -> tuple[tuple, tuple]:
         (inner, inner_sign), (outer, outer_sign) = self.inner.state, self.outer.state
+        bucket = (U64(self.buckets), inner, outer)
         if self.outer.bodies[1] is None:
-            return (inner, outer), inner_sign
-        if self.inner.bodies[1] is None:
-            return (inner, outer), (inner, outer_sign)
-        return (inner, outer), (inner_sign, inner, outer_sign)
+            return bucket, inner_sign
+        return bucket, (inner, outer_sign, *((inner_sign,) if inner_sign else ()))
 
     @property
     def nbytes(self) -> int:

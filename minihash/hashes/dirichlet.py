@@ -19,15 +19,18 @@ Source: Chang & Lipson, ArbNets, eqs. 8-9.
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
 from minihash.hashes.body import compiled
 from minihash.hashes.hash import Hash, check_buckets
 from minihash.hashes.jit import njit
+from minihash.hashes.uniform import Uniform
 from minihash.hashes.xxh32 import U32, U64, scale, stream, unit, xxh32
 
 MAX_DIRICHLET_BUCKETS = 2**30  # weight * buckets must fit in 63 bits
+MIN_ALPHA = 1e-300  # log(u) / alpha stays finite
 BLOCK = 2**16  # buckets drawn at once: keeps the temporaries in cache
 LN2 = 0.6931471805599453
 
@@ -36,7 +39,8 @@ LN2 = 0.6931471805599453
 class Dirichlet(Hash):
     """Buckets drawn with Dirichlet(alpha) probabilities; alpha > 0, `math.inf` allowed.
 
-    Raises ValueError if alpha is not positive. Keeps 8 bytes for each bucket (none at infinity).
+    Raises TypeError or ValueError if alpha is not a positive number. Keeps 8 bytes for each bucket
+    (none at infinity).
 
     >>> Dirichlet(1000, alpha=0.01).bucket([0, 1, 2, 3])
     array([860, 860, 860, 121])
@@ -49,8 +53,11 @@ class Dirichlet(Hash):
 
     def __post_init__(self) -> None:
         check_buckets(self)
-        if not isinstance(self.alpha, (int, float)) or not self.alpha > 0:
-            raise ValueError(f"alpha must be a positive number, got {self.alpha!r}; try 1.0")
+        if isinstance(self.alpha, bool) or not isinstance(self.alpha, Real):
+            raise TypeError(f"alpha must be a number, got {self.alpha!r}; try 1.0")
+        if not self.alpha >= MIN_ALPHA:
+            raise ValueError(f"alpha must be at least {MIN_ALPHA}, got {self.alpha}; try 1.0")
+        object.__setattr__(self, "alpha", float(self.alpha))
         if self.buckets > MAX_DIRICHLET_BUCKETS:
             raise ValueError(
                 f"buckets of a Dirichlet hash must be at most {MAX_DIRICHLET_BUCKETS}, "
@@ -58,22 +65,30 @@ class Dirichlet(Hash):
             )
 
     @staticmethod
-    def body(i, state):
-        column_seed, n, coin_seed, threshold, alias = state
-        column = scale(xxh32(i, column_seed), n)
-        other = U64(xxh32(i, coin_seed) >= threshold[column])
-        return column + other * (alias[column] - column)
+    def draw(i, residue, state):
+        """The coin and, in the low 32 bits, the column."""
+        n, column_seed, coin_seed, _ = state
+        return U64(xxh32(i, coin_seed)) << U64(32) | scale(xxh32(i, column_seed), n)
+
+    @staticmethod
+    def place(word, state):
+        column = word & U64(0xFFFFFFFF)
+        cell = state[3][column]  # the alias and, in the low 32 bits, the threshold
+        other = U64(word >> U64(32) >= cell & U64(0xFFFFFFFF))
+        return column + other * ((cell >> U64(32)) - column)
 
     @property
-    def bodies(self):
-        bucket, sign = super().bodies
-        return (uniform_column if math.isinf(self.alpha) else bucket), sign
+    def stages(self):
+        draw, place, sign = super().stages
+        return (Uniform.draw, None, sign) if math.isinf(self.alpha) else (draw, place, sign)
 
     def constants(self) -> tuple:
-        seed, n = stream(self.seed, "bucket"), U64(self.buckets)
+        n, column_seed = U64(self.buckets), stream(self.seed, "bucket")
         if math.isinf(self.alpha):
-            return seed, n
-        return seed, n, stream(self.seed, "coin"), *alias_table(self.weights())
+            return n, column_seed
+        threshold, alias = alias_table(self.weights())
+        cells = alias.astype(np.uint64) << U64(32) | threshold
+        return n, column_seed, stream(self.seed, "coin"), cells
 
     def weights(self) -> np.ndarray:
         """The drawn probabilities as int64 weights, the largest 2^32: p_k = w_k / sum(w).
@@ -87,17 +102,12 @@ class Dirichlet(Hash):
         for start in range(0, self.buckets, BLOCK):
             stop = min(start + BLOCK, self.buckets)
             block = np.arange(start, stop, dtype=np.uint64)
-            logs[start:stop] = log_gamma_variates(block, float(self.alpha), self.seed)
+            logs[start:stop] = log_gamma_variates(block, self.alpha, self.seed)
         logs -= logs.max()
         for start in range(0, self.buckets, BLOCK):
             block = logs[start : start + BLOCK]
             block[:] = np.floor(exact_exp(block) * 2.0**32)
         return logs.astype(np.int64)
-
-
-def uniform_column(i, state):
-    """What alpha = infinity leaves. A body."""
-    return scale(xxh32(i, state[0]), state[1])
 
 
 def log_gamma_variates(k: np.ndarray, alpha: float, seed: int) -> np.ndarray:

@@ -11,14 +11,22 @@ A hash is a frozen dataclass of its hyperparameters. Beyond those it gives:
                  nothing is known
     bodies       the scalar bodies of bucket and sign (None: every sign is +1), see body.py
     state        the constants that they read: a tuple for each
+
+Each hash writes its bucket as one or two bodies: `draw` is arithmetic on an identifier and its
+residue modulo n, which compilers turn into SIMD; `place`, where there is one, looks the result up.
+They are apart because one look-up in a loop makes all of it scalar.
+
+    bucket(i) = place(draw(i, i mod n))
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
+from minihash.hashes.body import bound
 from minihash.hashes.xxh32 import U32, U64, stream, xxh32
 
 MAX_BUCKETS = 2**31 - 1
@@ -27,6 +35,14 @@ MAX_BUCKETS = 2**31 - 1
 def coin_sign(i, state):
     """xi(i): +1 if the hash of the identifier in the stream "sign" is odd, else -1. A body."""
     return np.int8(2) * np.int8(xxh32(i, state[0]) & U32(1)) - np.int8(1)
+
+
+def drawn(i, state):
+    return draw(i, i % state[0], state)  # noqa: F821 (bound)
+
+
+def drawn_and_placed(i, state):
+    return place(draw(i, i % state[0], state), state)  # noqa: F821 (bound)
 
 
 class Hash:
@@ -38,17 +54,28 @@ class Hash:
     run: int = 1
 
     @staticmethod
-    def body(i, state):
-        """bucket(i). A body; each hash has its own."""
+    def draw(i, residue, state):
+        """The bucket, or what `place` needs to look it up. A body; each hash has its own."""
         raise NotImplementedError
 
+    place: ClassVar[Callable | None] = None  # place(word, state): the bucket of a drawn word
+
     def constants(self) -> tuple:
-        """What `body` reads: NumPy scalars and arrays."""
+        """What `draw` and `place` read: NumPy scalars and arrays; buckets first."""
         raise NotImplementedError
 
     @cached_property
+    def stages(self) -> tuple[Callable, Callable | None, Callable | None]:
+        """The bodies draw, place (None: what is drawn is the bucket), sign (None: always +1)."""
+        cls = type(self)
+        return cls.draw, cls.place, coin_sign if self.signed else None
+
+    @cached_property
     def bodies(self) -> tuple[Callable, Callable | None]:
-        return type(self).body, coin_sign if self.signed else None
+        """The bodies bucket(i, state[0]) and sign(i, state[1])."""
+        draw, place, sign = self.stages
+        name = f"bucket({draw.__qualname__},{place.__qualname__ if place else ''})"
+        return bound(drawn_and_placed if place else drawn, name, draw=draw, place=place), sign
 
     @cached_property
     def state(self) -> tuple[tuple, tuple]:
@@ -70,6 +97,10 @@ class Hash:
             return np.ones(ids.shape, np.int8)
         return self.bodies[1](ids.reshape(-1), self.state[1]).astype(np.int8).reshape(ids.shape)
 
+    def __getstate__(self) -> dict:
+        """Pickles and copies hold the hyperparameters; what follows from them is derived anew."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays that the hash keeps beside its fields."""
@@ -89,9 +120,12 @@ def identifiers(ids: np.ndarray, domain: int) -> np.ndarray:
     array([3, 1], dtype=uint64)
     """
     if isinstance(ids, (list, tuple, int)):
-        ids = np.array(ids, np.uint64 if not np.size(ids) or np.min(ids) >= 0 else None)
-    ids = np.asarray(ids)
-    if ids.dtype.kind not in "iu":
+        ids = np.array(ids, object)  # as it stands: NumPy's guess may be float64 beyond 2^63
+        whole = all(isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in ids.flat)
+    else:
+        ids = np.asarray(ids)
+        whole = ids.dtype.kind in "iu"
+    if not whole:
         raise TypeError(f"identifiers must be integers, got dtype {ids.dtype}; convert them first")
     if ids.size and (int(ids.min()) < 0 or int(ids.max()) >= domain):
         raise ValueError(
@@ -101,18 +135,24 @@ def identifiers(ids: np.ndarray, domain: int) -> np.ndarray:
     return ids.astype(np.uint64)
 
 
-def check_count(name: str, value: int, low: int, high: int) -> None:
-    """Refuse a hyperparameter that is not an integer in low .. high."""
+def check_count(name: str, value: int, low: int, high: int) -> int:
+    """`value` as a Python integer, which no sum overflows; refused unless it is in low .. high."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}; round it first")
     if not low <= value <= high:
         raise ValueError(f"{name} must lie in {low} .. {high}, got {value}; choose one in that range")
+    return int(value)
+
+
+def check_field(owner: object, name: str, low: int, high: int) -> None:
+    """`check_count` of a field of a frozen dataclass, which it keeps as a Python integer."""
+    object.__setattr__(owner, name, check_count(name, getattr(owner, name), low, high))
 
 
 def check_buckets(hash_: Hash, seed: bool = True) -> None:
     """Refuse a hash whose `buckets` (and `seed`) are out of range."""
-    check_count("buckets", hash_.buckets, 1, MAX_BUCKETS)
+    check_field(hash_, "buckets", 1, MAX_BUCKETS)
     if seed:
-        check_count("seed", hash_.seed, 0, 2**32 - 1)
+        check_field(hash_, "seed", 0, 2**32 - 1)
 
 

@@ -21,9 +21,9 @@ from functools import cached_property
 
 import numpy as np
 
-from minihash.hashes.hash import Hash, check_buckets, check_count
-from minihash.hashes.lookup import entry
-from minihash.hashes.xxh32 import U32, xxh32_columns
+from minihash.hashes.hash import Hash, check_buckets, check_field
+from minihash.hashes.lookup import itself, written, written_sign
+from minihash.hashes.xxh32 import U32, U64, xxh32_columns
 
 BLOCK = 2**18  # keys hashed at once
 
@@ -45,8 +45,8 @@ class HashedNets(Hash):
 
     def __post_init__(self) -> None:
         check_buckets(self)
-        check_count("fan_in", self.fan_in, 1, 2**31 - 1)
-        check_count("fan_out", self.fan_out, 1, 2**31 - 1)
+        check_field(self, "fan_in", 1, 2**31 - 1)
+        check_field(self, "fan_out", 1, 2**31 - 1)
         if self.tag not in ("W", "B"):
             raise ValueError(f'tag must be "W" (weights) or "B" (biases), got {self.tag!r}')
 
@@ -55,8 +55,8 @@ class HashedNets(Hash):
         return self.fan_in * self.fan_out
 
     @property
-    def bodies(self):
-        return entry, entry
+    def stages(self):
+        return itself, written, written_sign
 
     @cached_property
     def state(self) -> tuple[tuple, tuple]:
@@ -74,7 +74,7 @@ class HashedNets(Hash):
                     buckets[tile, columns] = h % U32(self.buckets)
                     odd = (self._hash(key, "xi_") & U32(1)).astype(np.int8)
                     signs[tile, columns] = (2 * odd - 1).reshape(shape)
-        return (buckets.reshape(-1),), (signs.reshape(-1),)
+        return (U64(self.buckets), buckets.reshape(-1)), (signs.reshape(-1),)
 
     def _hash(self, key: np.ndarray, kind: str) -> np.ndarray:
         suffix = np.frombuffer((kind + self.tag).encode(), np.uint8)

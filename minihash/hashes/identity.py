@@ -8,6 +8,7 @@ Source: Chang & Lipson, ArbNets, section 2.
 from dataclasses import dataclass
 
 from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.xxh32 import U64
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Identity(Hash):
         return self.buckets
 
     @staticmethod
-    def body(i, state):
+    def draw(i, residue, state):
         return i
 
     def constants(self) -> tuple:
-        return ()
+        return (U64(self.buckets),)

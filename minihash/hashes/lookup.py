@@ -11,10 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.xxh32 import U64
 
 
-def entry(i, state):
-    """state[0][i]. A body."""
+def itself(i, residue, state):
+    """The identifier: all there is to draw before a look-up. A body."""
+    return i
+
+
+def written(word, state):
+    """The bucket written down for an identifier. A body."""
+    return state[1][word]
+
+
+def written_sign(i, state):
+    """The sign written down for an identifier. A body."""
     return state[0][i]
 
 
@@ -66,12 +77,13 @@ class Lookup(Hash):
         return self.assignment.size
 
     @property
-    def bodies(self):
-        return entry, entry if self.signs is not None else None
+    def stages(self):
+        return itself, written, written_sign if self.signs is not None else None
 
     @property
     def state(self) -> tuple[tuple, tuple]:
-        return (self.assignment,), (self.signs,) if self.signs is not None else ()
+        signs = () if self.signs is None else (self.signs,)
+        return (U64(self.buckets), self.assignment), signs
 
 
 def _vector(name: str, values: np.ndarray, low: int, high: int, dtype: type) -> np.ndarray:

@@ -34,8 +34,8 @@ class Modulus(Hash):
         return 1 if self.signed else self.buckets
 
     @staticmethod
-    def body(i, state):
-        return i % state[0]
+    def draw(i, residue, state):
+        return residue
 
     def constants(self) -> tuple:
         return (U64(self.buckets),)

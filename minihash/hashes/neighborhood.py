@@ -10,7 +10,7 @@ Source: Chang & Lipson, ArbNets, eq. 10.
 
 from dataclasses import dataclass
 
-from minihash.hashes.hash import Hash, check_buckets, check_count
+from minihash.hashes.hash import Hash, check_buckets, check_field
 from minihash.hashes.xxh32 import U64, scale, stream, xxh32
 
 
@@ -29,17 +29,30 @@ class Neighborhood(Hash):
 
     def __post_init__(self) -> None:
         check_buckets(self)
-        check_count("radius", self.radius, 0, 2**31 - 1)
+        check_field(self, "radius", 0, 2**31 - 1)
 
     @property
     def run(self) -> int:
         return self.buckets if self.radius == 0 and not self.signed else 1
 
     @staticmethod
-    def body(i, state):
-        seed, n, width, back = state
-        return (i % n + scale(xxh32(i, seed), width) + back) % n
+    def draw(i, residue, state):
+        n, seed, width, back = state
+        b = residue + scale(xxh32(i, seed), width) + back  # below 3 n
+        b -= n * U64(b >= n)
+        return b - n * U64(b >= n)
+
+    @property
+    def stages(self):
+        draw, place, sign = super().stages
+        return draw if 2 * self.radius < self.buckets else draw_far, place, sign
 
     def constants(self) -> tuple:
         n, radius = self.buckets, self.radius
-        return stream(self.seed, "bucket"), U64(n), U64(2 * radius + 1), U64(n - radius % n)
+        return U64(n), stream(self.seed, "bucket"), U64(2 * radius + 1), U64(n - radius % n)
+
+
+def draw_far(i, residue, state):
+    """`draw` where the neighborhood is wider than the table."""
+    n, seed, width, back = state
+    return (residue + scale(xxh32(i, seed), width) + back) % n

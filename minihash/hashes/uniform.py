@@ -27,8 +27,9 @@ class Uniform(Hash):
         check_buckets(self)
 
     @staticmethod
-    def body(i, state):
-        return scale(xxh32(i, state[0]), state[1])
+    def draw(i, residue, state):
+        n, seed = state
+        return scale(xxh32(i, seed), n)
 
     def constants(self) -> tuple:
-        return stream(self.seed, "bucket"), U64(self.buckets)
+        return U64(self.buckets), stream(self.seed, "bucket")

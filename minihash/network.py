@@ -1,0 +1,100 @@
+"""Room 5: networks.
+
+    forward     y = f_L( ... f_1(x))
+    backward    dx = J_1^T ... J_L^T dy; the gradient of a table is the sum over all its readers
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from minihash.hashes.xxh32 import stream, unit
+from minihash.weights import VirtualWeight
+
+
+@dataclasses.dataclass(frozen=True)
+class Sequential:
+    """Layers one after another; parameters are one flat dict for all of them.
+
+    Raises ValueError if two virtual weights name one table with different numbers of buckets, or
+    two layers one other array.
+
+    >>> from minihash.hashes import Uniform
+    >>> from minihash.layers import ELU, Dense
+    >>> w = VirtualWeight((2, 3), Uniform(4))
+    >>> net = Sequential((Dense(w), ELU()))
+    >>> params = net.init(seed=0)
+    >>> y, caches = net.forward(params, np.ones((5, 3), np.float32))
+    >>> dx, grads = net.backward(params, caches, y)
+    >>> dx.shape, grads["table"].shape
+    ((5, 3), (4,))
+    """
+
+    layers: tuple
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        sizes: dict[str, int] = {}
+        for w in self.weights():
+            if sizes.setdefault(w.table, w.hash.buckets) != w.hash.buckets:
+                raise ValueError(
+                    f"all weights that read the table {w.table!r} must have hashes of one size, got "
+                    f"{sizes[w.table]} and {w.hash.buckets} buckets; rename one table"
+                )
+        names = [name for layer in self.layers for name in layer.arrays()]
+        for name in names:
+            if names.count(name) > 1 or name in sizes:
+                raise ValueError(f"two layers hold an array called {name!r}; rename one layer")
+
+    def weights(self) -> list[VirtualWeight]:
+        """The virtual weights of all layers, in order."""
+        return [w for layer in self.layers for w in layer.weights()]
+
+    def init(self, seed: int = 0, dtype: type = np.float32) -> dict[str, np.ndarray]:
+        """Fresh parameters. A table read by matrices is U(-b, b), b^2 = sum of fan_out / sum of size
+        over them (b = 1 / sqrt(fan_in) for one, as in HashedNets); a table of biases alone is 0.
+        """
+        params = {}
+        for name in dict.fromkeys(w.table for w in self.weights()):
+            readers = [w for w in self.weights() if w.table == name]
+            matrices = [w for w in readers if len(w.shape) > 1]
+            size = sum(w.size for w in matrices)
+            bound = math.sqrt(sum(w.shape[0] for w in matrices) / size) if matrices else 0.0
+            ids = np.arange(readers[0].hash.buckets, dtype=np.uint64)
+            table = bound * (2.0 * unit(ids, stream(seed, f"init/{name}")) - 1.0)
+            params[name] = (table if matrices else np.zeros(ids.size)).astype(dtype)
+        for layer in self.layers:
+            for name, (shape, value) in layer.arrays().items():
+                params[name] = np.full(shape, value, dtype)
+        return params
+
+    def forward(
+        self, params: dict[str, np.ndarray], x: np.ndarray, step: int | None = None
+    ) -> tuple[np.ndarray, list]:
+        """y and what `backward` needs. step: None to evaluate, else the number of the training
+        step."""
+        caches = []
+        for layer in self.layers:
+            x, cache = layer.forward(params, x, step)
+            caches.append(cache)
+        return x, caches
+
+    def backward(
+        self, params: dict[str, np.ndarray], caches: list, dy: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """dx, and the gradient of each parameter, summed over the layers that share it."""
+        grads: dict[str, np.ndarray] = {}
+        for layer, cache in zip(reversed(self.layers), reversed(caches), strict=True):
+            dy, more = layer.backward(params, cache, dy)
+            for name, grad in more.items():
+                grads[name] = grads[name] + grad if name in grads else grad
+        return dy, grads
+
+    def running(self, params: dict[str, np.ndarray], caches: list) -> dict[str, np.ndarray]:
+        """The running statistics after the training step that left `caches`."""
+        new: dict[str, np.ndarray] = {}
+        for layer, cache in zip(self.layers, caches, strict=True):
+            if hasattr(layer, "running"):
+                new.update(layer.running(params, cache))
+        return new
