@@ -9,7 +9,7 @@ reads. It holds no numbers: those are in the table, one flat array of `hash.buck
 import math
 from dataclasses import dataclass
 
-from minihash.hashes.hash import Hash, check_count
+from minihash.hashes.hash import Hash, check_count, check_field
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,17 @@ class VirtualWeight:
     first_id: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shape", tuple(self.shape))
-        for size in self.shape:
-            check_count("each size of a shape", size, 1, 2**63 - 1)
+        if not isinstance(self.shape, (tuple, list)):
+            raise TypeError(
+                f"shape must be a tuple of sizes, got {self.shape!r}; write (fan_out, fan_in)"
+            )
+        sizes = (check_count("each size of a shape", size, 1, 2**63 - 1) for size in self.shape)
+        object.__setattr__(self, "shape", tuple(sizes))
         if not isinstance(self.hash, Hash):
             raise TypeError(f"hash must be a hash of minihash.hashes, got {self.hash!r}")
-        check_count("first_id", self.first_id, 0, 2**64 - 1)
+        if not isinstance(self.table, str):
+            raise TypeError(f"table must be the name of a table, got {self.table!r}; pass a string")
+        check_field(self, "first_id", 0, 2**64 - 1)
         if self.first_id + self.size > self.hash.domain:
             raise ValueError(
                 f"a weight of shape {self.shape} with first_id {self.first_id} needs identifiers up "
