@@ -95,6 +95,5 @@ class Sequential:
         """The running statistics after the training step that left `caches`."""
         new: dict[str, np.ndarray] = {}
         for layer, cache in zip(self.layers, caches, strict=True):
-            if hasattr(layer, "running"):
-                new.update(layer.running(params, cache))
+            new.update(layer.running(params, cache))
         return new

@@ -35,7 +35,7 @@ class Training:
     50
     """
 
-    epochs: int = 10
+    epochs: int = 30
     batch_size: int = 50
     rate: float = 0.1
     optimiser: SGD | Adam = field(default_factory=lambda: SGD(momentum=0.9))
