@@ -33,12 +33,14 @@ def balance(hash_: Hash, size: int, first_id: int = 0) -> Balance:
     """Loads and entropy of `hash_` over identifiers first_id .. first_id + size - 1.
 
     Memory: the loads, and a block of 262,144 identifiers. Raises ValueError if the identifiers leave
-    the domain of the hash.
+    the domain of the hash, TypeError if it is none.
 
     >>> from minihash.hashes import Modulus
     >>> round(balance(Modulus(1000), 5000).entropy, 2)
     6.91
     """
+    if not isinstance(hash_, Hash):
+        raise TypeError(f"balance needs a hash of minihash.hashes, got {hash_!r}; build it first")
     size = check_count("size", size, 0, 2**63)
     first_id = check_count("first_id", first_id, 0, 2**64 - 1)
     if first_id + size > hash_.domain:
