@@ -150,9 +150,11 @@ def check_field(owner: object, name: str, low: int, high: int) -> None:
 
 
 def check_buckets(hash_: Hash, seed: bool = True) -> None:
-    """Refuse a hash whose `buckets` (and `seed`) are out of range."""
+    """Refuse a hash whose `buckets` (and `seed` and `signed`) are not what they should be."""
     check_field(hash_, "buckets", 1, MAX_BUCKETS)
     if seed:
         check_field(hash_, "seed", 0, 2**32 - 1)
+    if not isinstance(hash_.signed, bool):
+        raise TypeError(f"signed must be True or False, got {hash_.signed!r}; pass one of them")
 
 

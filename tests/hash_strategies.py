@@ -1,0 +1,143 @@
+"""Hypothesis strategies for hashes, and the readings of a hash that the tests compare.
+
+`hashes` draws any hash, nested ones too: for the NumPy reading. `KINDS` are the kinds whose kernels
+the core's tests compile, each with free hyperparameters: a kind costs about a second, its
+parameters nothing.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import strategies as st
+
+from minihash.core import gather
+from minihash.hashes import (
+    HASHES,
+    Compose,
+    Dirichlet,
+    Hash,
+    HashedNets,
+    Identity,
+    Lookup,
+    Modulus,
+    Neighborhood,
+    Uniform,
+)
+from minihash.weights import VirtualWeight
+
+EDGES = [0, 1, 255, 2**16, 2**31, 2**32 - 1, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64 - 1]
+
+seeds = st.sampled_from([0, 1, 2**31, 2654435761, 2**32 - 1]) | st.integers(0, 2**32 - 1)
+identifiers = st.sampled_from(EDGES) | st.integers(0, 2**64 - 1)
+table_sizes = st.sampled_from([1, 2, 3, 4, 16, 97]) | st.integers(1, 300)
+alphas = st.sampled_from([1e-3, 0.01, 0.1, 1.0, 10.0, 1e6, math.inf])
+signed = st.booleans()
+
+drawn = st.one_of(  # hashes that are defined for every identifier
+    st.builds(Modulus, table_sizes, seeds, signed),
+    st.builds(Uniform, table_sizes, seeds, signed),
+    st.builds(Dirichlet, table_sizes, alphas, seeds, signed),
+    st.builds(Neighborhood, table_sizes, st.integers(0, 500), seeds, signed),
+)
+
+
+@st.composite
+def lookups(draw: st.DrawFn, size: int) -> Lookup:
+    """A Lookup of `size` identifiers, with signs -1, 0, +1 or without."""
+    n = draw(table_sizes)
+    assignment = draw(st.lists(st.integers(0, n - 1), min_size=size, max_size=size))
+    signs = st.none() | st.lists(st.integers(-1, 1), min_size=size, max_size=size)
+    values = draw(signs)
+    return Lookup(n, np.array(assignment, int), None if values is None else np.array(values, int))
+
+
+@st.composite
+def written(draw: st.DrawFn) -> Hash:
+    """A hash that is defined for a few identifiers only."""
+    fan_in, fan_out = draw(st.integers(1, 110)), draw(st.integers(1, 12))
+    return draw(
+        st.builds(Identity, st.integers(1, 300))
+        | st.integers(0, 60).flatmap(lookups)
+        | st.builds(
+            HashedNets,
+            table_sizes,
+            st.just(fan_in),
+            st.just(fan_out),
+            seeds,
+            st.sampled_from(["W", "B"]),
+        )
+    )
+
+
+@st.composite
+def composed(draw: st.DrawFn, inner: st.SearchStrategy[Hash]) -> Compose:
+    """inner, then a hash that is defined for all its buckets."""
+    first = draw(inner)
+    second = draw(drawn | lookups(first.buckets))
+    return Compose(first, second)
+
+
+hashes = drawn | written() | composed(drawn | written()) | composed(composed(drawn))
+
+
+@st.composite
+def hashes_and_identifiers(draw: st.DrawFn) -> tuple[Hash, list[int]]:
+    """A hash and up to 20 identifiers of its domain, its edges among them."""
+    hash_ = draw(hashes)
+    last = hash_.domain - 1
+    inside = st.integers(0, last) | st.just(last) | identifiers.filter(lambda i: i <= last)
+    return hash_, draw(st.lists(inside, max_size=20)) if last >= 0 else []
+
+
+def spec_of(hash_: Hash) -> dict:
+    """{"name", "fields"}, as the test vectors write a hash."""
+    fields = {name: getattr(hash_, name) for name in hash_.__dataclass_fields__}
+    for name, value in fields.items():
+        if isinstance(value, Hash):
+            fields[name] = spec_of(value)
+        elif isinstance(value, np.ndarray):
+            fields[name] = value.tolist()
+    return {"name": type(hash_).__name__, "fields": fields}
+
+
+def build(spec: dict) -> Hash:
+    """The hash of {"name", "fields"}."""
+    fields = dict(spec["fields"])
+    for name in ("inner", "outer"):
+        if name in fields:
+            fields[name] = build(fields[name])
+    if fields.get("alpha") in ("inf", "Infinity"):
+        fields["alpha"] = math.inf
+    return HASHES[spec["name"].lower()](**fields)
+
+
+def numba_reading(hash_: Hash, first_id: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(buckets, signs) of a block of identifiers, read off a gather in the Numba backend."""
+    table = np.arange(1.0, hash_.buckets + 1)
+    V = gather(table, VirtualWeight((size,), hash_, first_id=first_id), backend="numba")
+    return np.abs(V).astype(np.intp) - 1, np.sign(V).astype(np.int8)
+
+
+def _lookup(shape: tuple[int, ...], n: int, seed: int, signs: bool) -> Lookup:
+    rng = np.random.default_rng(seed)
+    size = math.prod(shape)
+    return Lookup(n, rng.integers(0, n, size), rng.integers(-1, 2, size) if signs else None)
+
+
+# name -> the hash of that kind for a weight's shape, n buckets (Identity: as it needs) and a seed
+KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
+    "identity": lambda shape, n, seed: Identity(math.prod(shape)),
+    "modulus": lambda shape, n, seed: Modulus(n),
+    "modulus-signed": lambda shape, n, seed: Modulus(n, seed, True),
+    "uniform": lambda shape, n, seed: Uniform(n, seed),
+    "uniform-signed": lambda shape, n, seed: Uniform(n, seed, True),
+    "dirichlet": lambda shape, n, seed: Dirichlet(n, 0.3, seed),
+    "neighborhood-signed": lambda shape, n, seed: Neighborhood(n, seed % n // 2, seed, True),
+    "neighborhood-wide": lambda shape, n, seed: Neighborhood(n, n + seed % 7, seed),
+    "hashednets": lambda shape, n, seed: HashedNets(n, shape[-1], math.prod(shape[:-1]), seed),
+    "lookup": lambda shape, n, seed: _lookup(shape, n, seed, False),
+    "lookup-signed": lambda shape, n, seed: _lookup(shape, n, seed, True),
+    "compose": lambda shape, n, seed: Compose(Modulus(2 * n), Uniform(n, seed, True)),
+}
+ANYWHERE = [k for k in KINDS if k not in ("identity", "hashednets", "lookup", "lookup-signed")]
