@@ -139,14 +139,19 @@ class Adam:
             v = parameter(state, f"second_moment.{name}", w.shape, w.dtype)
             if self.weight_decay:
                 g = g + self.weight_decay * w
-            m = m + (1 - self.beta1) * (g - m)
-            v = self.beta2 * v
-            v += (1 - self.beta2) * (g * g)
-            new_state[f"first_moment.{name}"], new_state[f"second_moment.{name}"] = m, v
-            root = np.sqrt(v)
+            new_m = g - m
+            new_m *= 1 - self.beta1
+            new_m += m
+            new_v = g * g
+            new_v *= 1 - self.beta2
+            new_v += self.beta2 * v
+            new_state |= {f"first_moment.{name}": new_m, f"second_moment.{name}": new_v}
+            root = np.sqrt(new_v)
             root /= correction
             root += self.eps
-            new_params[name] = _minus(w, size * (m / root))
+            change = np.divide(new_m, root, out=root)
+            change *= size
+            new_params[name] = _minus(w, change)
         return new_params, new_state
 
 
