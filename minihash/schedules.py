@@ -75,10 +75,8 @@ class Plateau(Schedule):
         return {"best": -1.0, "stale_epochs": 0, "drops": 0}
 
     def rate(self, base_rate: float, state: dict, step: int) -> float:
-        """The base rate times factor, once for each drop: PyTorch's roundings."""
-        for _ in range(state["drops"]):
-            base_rate *= self.factor
-        return base_rate
+        """The base rate times factor to the number of drops."""
+        return base_rate * self.factor ** state["drops"]
 
     def after_epoch(self, state: dict, training_accuracy: float) -> dict:
         """The state with the epoch counted."""
