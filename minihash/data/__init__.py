@@ -1,0 +1,40 @@
+"""Data sets: real digits with the package, readers for the published ones, nothing else needed.
+
+    load("digits")                                    embedded: 5,000 digits of MNIST
+    load("mnist", data_dir="~/data")                  from a folder, or MINIHASH_DATA, or the cache
+    load("cifar10", download=True)                    fetched once, checked, kept in the cache
+    load("mine.npz")                                  one's own arrays
+
+`dataset.py` is what a set is and how its bytes become inputs; a reader a format: `idx.py`,
+`cifar10.py`, `npz.py`, `larochelle.py`, `text.py`; `folders.py` and `download.py` find the files,
+`catalogue.py` knows the names, `digits/` holds the embedded digits and where they come from.
+Nothing here imports the network.
+"""
+
+from minihash.data.catalogue import NAMES, load, load_text
+from minihash.data.cifar10 import read_cifar10
+from minihash.data.dataset import Dataset, Standardiser, assemble, fit_standardiser
+from minihash.data.folders import cache_folder
+from minihash.data.idx import read_idx, read_mnist
+from minihash.data.larochelle import read_convex, read_rectangles
+from minihash.data.npz import read_npz
+from minihash.data.text import Text, read_text
+
+__all__ = [
+    "NAMES",
+    "Dataset",
+    "Standardiser",
+    "Text",
+    "assemble",
+    "cache_folder",
+    "fit_standardiser",
+    "load",
+    "load_text",
+    "read_cifar10",
+    "read_convex",
+    "read_idx",
+    "read_mnist",
+    "read_npz",
+    "read_rectangles",
+    "read_text",
+]

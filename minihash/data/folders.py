@@ -1,0 +1,77 @@
+"""Where data sets are looked for.
+
+    1. data_dir, if it is given: there and nowhere else
+    2. else the folder that the environment variable MINIHASH_DATA names, if it is set
+    3. then the cache folder, where downloads go
+
+Each is either the folder that holds the files or its parent, with the files in a folder of the
+set's own (`mnist`, `cifar10`, `larochelle2007`, `text`).
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+VARIABLE = "MINIHASH_DATA"
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder of downloads; it need not exist.
+
+    $XDG_CACHE_HOME/minihash, by default ~/.cache/minihash; ~/Library/Caches/minihash on macOS;
+    %LOCALAPPDATA%\\minihash on Windows.
+    """
+    home = Path.home()
+    if sys.platform == "darwin":
+        base = home / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+    return base / "minihash"
+
+
+def places(folder: str, data_dir: str | Path | None = None) -> list[Path]:
+    """List the folders that a set kept under the name `folder` may be in, in order.
+
+    Raises FileNotFoundError if data_dir is given and is not a folder.
+    """
+    if data_dir is not None:
+        roots = [Path(data_dir).expanduser()]
+        if not roots[0].is_dir():
+            raise FileNotFoundError(f"the data folder {roots[0]} is not a folder: name one that is")
+    else:
+        named = os.environ.get(VARIABLE)
+        roots = ([Path(named).expanduser()] if named else []) + [cache_folder()]
+    return [place for root in roots for place in (root, root / folder)]
+
+
+def find(
+    name: str,
+    folder: str,
+    locate: Callable[[Path], Path | None],
+    data_dir: str | Path | None = None,
+) -> Path:
+    """Return what locate finds in the first place that has the set `name`.
+
+    Raises FileNotFoundError, naming the places, if none has.
+    """
+    looked = places(folder, data_dir)
+    for place in looked:
+        found = locate(place)
+        if found is not None:
+            return found
+    raise FileNotFoundError(
+        f"data set {name} was not found in {', '.join(map(str, looked))}: name its folder with"
+        f" data_dir (--data-dir) or {VARIABLE}, or fetch it once with"
+        f" minihash.data.load({name!r}, download=True)"
+    )
+
+
+def download_folder(folder: str, data_dir: str | Path | None = None) -> Path:
+    """Return the folder to download into: of data_dir if it is given, else of the cache."""
+    if data_dir is None:
+        return cache_folder() / folder
+    root = Path(data_dir).expanduser()
+    return root if root.name == folder else root / folder

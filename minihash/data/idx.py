@@ -1,0 +1,118 @@
+"""IDX files: the format of MNIST.
+
+    byte 0, 1   0
+    byte 2      type: 8 uint8, 9 int8, 11 int16, 12 int32, 13 float32, 14 float64
+    byte 3      d, the number of dimensions
+    then        d sizes, 32-bit big-endian; then the values, row-major, big-endian, to the end
+
+Source: Y. LeCun, C. Cortes, C. J. C. Burges, http://yann.lecun.com/exdb/mnist/, "File formats".
+MNIST is four such files, plain or gzipped: the images of each part (n, rows, columns), its labels
+(n,). Other sets are published under the same four names (Fashion-MNIST, KMNIST) and load as well.
+"""
+
+import gzip
+import math
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from minihash.data.damage import named_damage
+from minihash.data.dataset import Dataset, assemble
+
+TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+PARTS = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+CHUNK = 1 << 20
+
+
+def read_idx(path: str | Path) -> np.ndarray:
+    """Read one IDX file, gzipped or plain (told by its first bytes, not by its name).
+
+    Returns a fresh array in native byte order. Raises ValueError if the header is not an IDX
+    header, or the values are fewer or more than it promises.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "labels")
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4]))
+    ...     read_idx(path)
+    array([5, 0, 4], dtype=uint8)
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        zipped = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        with named_damage(path), gzip.open(file) if zipped else file as stream:
+            return _values(stream, path)
+
+
+def _values(stream: BinaryIO, path: Path) -> np.ndarray:
+    head = stream.read(4)
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not 0 < head[3] <= 32:
+        raise ValueError(f"{path} is not an IDX file: it begins with the bytes {head.hex(' ')!r}")
+    sizes = stream.read(4 * head[3])
+    if len(sizes) < 4 * head[3]:
+        raise ValueError(f"{path} ends inside its header: fetch it again")
+    shape = struct.unpack(f">{head[3]}I", sizes)
+    dtype = np.dtype(TYPES[head[2]])
+    expected = math.prod(shape) * dtype.itemsize
+    # in pieces: a header that lies must not make us ask for the memory it names
+    values = bytearray()
+    while len(values) <= expected and (piece := stream.read(CHUNK)):
+        values += piece
+    if len(values) != expected:
+        came = f"more than {expected}" if len(values) > expected else f"{len(values)}"
+        raise ValueError(
+            f"{path} is damaged: {came} bytes of values where shape {shape} of {dtype} takes"
+            f" {expected}; fetch it again"
+        )
+    return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def locate_mnist(folder: Path) -> Path | None:
+    """Return the folder itself if it holds the four files, None if it holds none of them.
+
+    Raises FileNotFoundError if it holds some of them only.
+    """
+    absent = [part for part in PARTS if _part(folder, part) is None]
+    if len(absent) == len(PARTS):
+        return None
+    if absent:
+        raise FileNotFoundError(f"{folder} lacks {', '.join(absent)} (plain or .gz): fetch them")
+    return folder
+
+
+def read_mnist(folder: str | Path, name: str = "mnist") -> Dataset:
+    """Read the four files of a folder: grey images uint8 (n, rows, columns), labels 0 to 9.
+
+    Raises FileNotFoundError for an absent file, ValueError for a damaged one.
+
+    >>> import minihash.data
+    >>> read_mnist(Path(minihash.data.__file__).parent / "digits").shape
+    (28, 28)
+    """
+    arrays = []
+    for part in PARTS:
+        path = _part(Path(folder), part)
+        if path is None:
+            raise FileNotFoundError(f"{folder} lacks {part} (plain or .gz): fetch it")
+        array = read_idx(path)
+        ndim = 3 if "images" in part else 1
+        if array.dtype != np.uint8 or array.ndim != ndim:
+            raise ValueError(
+                f"{path} holds {array.dtype} of shape {array.shape}: expected uint8 with {ndim}"
+                " dimension(s)"
+            )
+        arrays.append(array)
+    return assemble(name, *arrays, classes=10)
+
+
+def _part(folder: Path, part: str) -> Path | None:
+    candidates = (folder / part, folder / f"{part}.gz")
+    return next((path for path in candidates if path.is_file()), None)
