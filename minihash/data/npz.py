@@ -48,9 +48,10 @@ def read_npz(path: str | Path, name: str | None = None, classes: int | None = No
         names = set(archive.namelist())
         keys = next((keys for keys in KEYS if {f"{key}.npy" for key in keys} <= names), None)
         if keys is None:
+            held = ", ".join(map(repr, sorted(names))) or "nothing"
             raise ValueError(
-                f"{path} holds {', '.join(map(repr, sorted(names))) or 'nothing'}: expected the arrays"
-                f" {', '.join(KEYS[0])} (or {', '.join(KEYS[1])})"
+                f"{path} holds {held}: expected the arrays {', '.join(KEYS[0])} (or"
+                f" {', '.join(KEYS[1])})"
             )
         arrays = [_array(archive, f"{key}.npy", path) for key in keys]
     x_train = arrays[0]
