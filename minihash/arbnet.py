@@ -13,7 +13,8 @@ import math
 import warnings
 from fractions import Fraction
 
-from minihash.hashes import HASHES, Hash, Identity, Modulus, Neighborhood
+from minihash.core.cyclic import distinct
+from minihash.hashes import HASHES, Hash, Identity
 from minihash.hashes.xxh32 import stream
 from minihash.layers import ELU, BatchNorm1d, Dense
 from minihash.network import Sequential
@@ -120,22 +121,13 @@ def make_hash(
     return cls(**{k: v for k, v in given.items() if k in fields}, **options)
 
 
-def distinct_rows(w: VirtualWeight) -> int:
-    """How many rows of a matrix differ because of where its hash puts them: under the modulus hash
-    row r starts at bucket (first_id + r fan_in) mod n, which takes n / gcd(n, fan_in) values.
-
-    >>> distinct_rows(VirtualWeight((100, 50), Modulus(500)))
-    10
-    """
-    cyclic = isinstance(w.hash, (Modulus, Neighborhood)) and w.hash.run == w.hash.buckets
-    if not cyclic:
-        return w.shape[0]
-    return min(w.shape[0], w.hash.buckets // math.gcd(w.hash.buckets, w.shape[1]))
-
-
 def warn_of_repeats(name: str, w: VirtualWeight) -> None:
-    """Warn if rows of the matrix w repeat, since so many of its neurons are one."""
-    rows = distinct_rows(w)
+    """Warn if rows of the matrix w repeat, since so many of its neurons are one.
+
+    Under the modulus hash row r starts at bucket (first_id + r fan_in) mod n, which takes
+    n / gcd(n, fan_in) values (see core/cyclic.py).
+    """
+    rows, _ = distinct(w)
     if rows < w.shape[0]:
         warnings.warn(
             f"{name}: only {rows} of {w.shape[0]} rows of its virtual weight differ, since the table "

@@ -1,19 +1,26 @@
 """The parallel backend: Numba kernels that hash on the fly, in panels, on all cores.
 
 No array with an entry for each virtual weight exists. Hashes whose buckets run (identity, modulus)
-are copied window by window instead of gathered.
+are copied window by window instead of gathered, or, where one window holds all, not at all.
+
+Each loop has one kind of work: the arithmetic of a hash, which LLVM then turns into SIMD, or the
+memory accesses at the buckets, which would make the arithmetic scalar at ten times the cost.
 """
 
+import sys
 from collections.abc import Callable
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
-from minihash.core import panels
+from minihash.core import cyclic, panels
 from minihash.hashes.body import bound, compiled
 from minihash.hashes.jit import HAVE_NUMBA, njit
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
+
+CHUNK = 1024  # words between two loops: they stay in the first-level cache
 
 
 def available() -> str:
@@ -21,72 +28,176 @@ def available() -> str:
     return "" if HAVE_NUMBA else "Numba is not installed; pip install numba"
 
 
-# Kernels. `draw`, `place` and `sign` are bound to the bodies of a hash, PLACED and SIGNED say whether
-# it has the last two. A row is done in chunks, and a chunk in simple loops: the arithmetic of the hash
-# in one, which LLVM turns into SIMD, and each memory access in another, since it would make the
-# arithmetic scalar at ten times the cost.
-
-CHUNK = 512
+def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    return panels.gather(table, w, SELF)
 
 
-def fill(table, first, stride, panel, state):
-    """panel[r, c] = V at the identifier first + r stride + c."""
-    rows, columns = panel.shape
-    words, signs = np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.int8)
-    for r in range(rows):
-        for start in range(0, columns, CHUNK):
-            i = first + U64(r) * stride + U64(start)
-            chunk = panel[r, start : start + CHUNK]
-            draw_words(i, words[: chunk.size], state[0])  # noqa: F821
-            if PLACED:  # noqa: F821
-                for c in range(chunk.size):
-                    chunk[c] = table[place(words[c], state[0])]  # noqa: F821
-            else:
-                for c in range(chunk.size):
-                    chunk[c] = table[words[c]]
-            if SIGNED:  # noqa: F821
-                draw_signs(i, signs[: chunk.size], state[1])  # noqa: F821
-                for c in range(chunk.size):
-                    chunk[c] = signed(chunk[c], signs[c])
+def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    return panels.scatter_add(dV, w, SELF)
 
 
-def spill(panel, first, stride, dtable, state):
-    """dtable[bucket] += sign * panel[r, c], in the order of the identifiers."""
-    rows, columns = panel.shape
-    words, signs = np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.int8)
-    values = np.empty(CHUNK, dtable.dtype)
-    for r in range(rows):
-        for start in range(0, columns, CHUNK):
-            i = first + U64(r) * stride + U64(start)
-            chunk = panel[r, start : start + CHUNK]
-            draw_words(i, words[: chunk.size], state[0])  # noqa: F821
-            if SIGNED:  # noqa: F821
-                draw_signs(i, signs[: chunk.size], state[1])  # noqa: F821
-                for c in range(chunk.size):
-                    values[c] = signed(chunk[c], signs[c])
-                chunk = values[: chunk.size]
-            if PLACED:  # noqa: F821
-                for c in range(chunk.size):
-                    dtable[place(words[c], state[0])] += chunk[c]  # noqa: F821
-            else:
-                for c in range(chunk.size):
-                    dtable[words[c]] += chunk[c]
+def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    return cyclic.matmul(x, table, w, SELF)
 
 
-def draw_words(i, words, state):
+def matmul_backward(
+    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight
+) -> tuple[np.ndarray, np.ndarray]:
+    return cyclic.matmul_backward(dy, x, table, w, SELF)
+
+
+SELF = sys.modules[__name__]
+
+
+# The primitives of panels.py.
+
+
+class Where(NamedTuple):
+    """Where the entries of a panel are in the table: written out, or as runs."""
+
+    buckets: np.ndarray | None = None  # uint32, the shape of the panel
+    signs: np.ndarray | None = None  # int8, the shape of the panel; None: all +1
+    runs: tuple | None = None  # the arguments that end a call of read_runs or add_runs
+
+
+def window(table: np.ndarray, w: VirtualWeight) -> np.ndarray | None:
+    """V as a view of the table, if all of w lies in one run."""
+    if w.hash.run == 1 or w.first_id // w.hash.run != (w.first_id + w.size - 1) // w.hash.run:
+        return None
+    start = int(w.hash.bucket(w.first_id))
+    return table[start : start + w.size].reshape(w.shape)
+
+
+def locate(w: VirtualWeight, first: int, stride: int, shape: tuple[int, int]) -> Where:
+    draw, place, sign = w.hash.stages
+    span = U64(first), U64(stride)
+    if w.hash.run > 1:
+        return Where(runs=(*span, w.hash.state[0], U64(w.hash.run), _kernels(draw, None, None)))
+    buckets = panels.workspace("buckets", shape, np.uint32)
+    kernels = _kernels(draw, place, sign)
+    kernels.locate(*span, buckets, w.hash.state[0])
+    if sign is None:
+        return Where(buckets)
+    signs = panels.workspace("signs", shape, np.int8)
+    kernels.sign(*span, signs, w.hash.state[1])
+    return Where(buckets, signs)
+
+
+def read(table: np.ndarray, where: Where, panel: np.ndarray) -> None:
+    if where.runs is not None:
+        *arguments, kernels = where.runs
+        kernels.read_runs(table, panel, *arguments)
+    elif where.signs is None:
+        compiled(read_plain, njit)(table, where.buckets, panel)
+    else:
+        compiled(read_signed, njit)(table, where.buckets, where.signs, panel)
+
+
+def add(panel: np.ndarray, where: Where, dtable: np.ndarray) -> None:
+    if where.runs is not None:
+        *arguments, kernels = where.runs
+        kernels.add_runs(panel, dtable, *arguments)
+    elif where.signs is None:
+        compiled(add_plain, njit)(panel, where.buckets, dtable)
+    else:
+        compiled(add_signed, njit)(panel, where.buckets, where.signs, dtable)
+
+
+class _Kernels(NamedTuple):
+    """The kernels that are compiled for each hash."""
+
+    locate: Callable
+    sign: Callable
+    read_runs: Callable
+    add_runs: Callable
+
+
+@cache
+def _kernels(draw: Callable, place: Callable | None, sign: Callable | None) -> _Kernels:
+    def made(template: Callable, **bodies: Callable | None) -> Callable:
+        names = ",".join(f"{b.__module__}.{b.__qualname__}" if b else "" for b in bodies.values())
+        return compiled(bound(template, f"{template.__name__}({names})", **bodies), njit)
+
+    return _Kernels(
+        made(locate_placed, draw=draw, place=place) if place else made(locate_drawn, draw=draw),
+        made(locate_signs, sign=sign) if sign else None,
+        made(read_runs, draw=draw),
+        made(add_runs, draw=draw),
+    )
+
+
+# Kernels. `draw`, `place` and `sign` are bound to the bodies of a hash.
+
+
+def locate_drawn(first, stride, buckets, state):
+    rows, columns = buckets.shape
     n = state[0]
-    residue = i % n
-    c = 0
-    while c < words.size:  # at most one pass unless the table is smaller than a chunk
-        stop = min(words.size, c + np.int64(n - residue))
-        for k in range(c, stop):
-            words[k] = draw(i + U64(k), residue + U64(k - c), state)  # noqa: F821
-        c, residue = stop, U64(0)
+    for r in range(rows):
+        start = 0
+        while start < columns:  # again only where the residue wraps
+            i = first + U64(r) * stride + U64(start)
+            residue = i % n
+            chunk = buckets[r, start : start + np.int64(n - residue)]
+            for c in range(chunk.size):
+                chunk[c] = draw(i + U64(c), residue + U64(c), state)  # noqa: F821
+            start += chunk.size
 
 
-def draw_signs(i, signs, state):
-    for c in range(signs.size):
-        signs[c] = sign(i + U64(c), state)  # noqa: F821
+def locate_placed(first, stride, buckets, state):
+    rows, columns = buckets.shape
+    n = state[0]
+    words = np.empty(CHUNK, np.uint64)
+    for r in range(rows):
+        start = 0
+        while start < columns:
+            i = first + U64(r) * stride + U64(start)
+            residue = i % n
+            chunk = buckets[r, start : start + min(CHUNK, np.int64(n - residue))]
+            for c in range(chunk.size):
+                words[c] = draw(i + U64(c), residue + U64(c), state)  # noqa: F821
+            for c in range(chunk.size):
+                chunk[c] = place(words[c], state)  # noqa: F821
+            start += chunk.size
+
+
+def locate_signs(first, stride, signs, state):
+    rows, columns = signs.shape
+    for r in range(rows):
+        i = first + U64(r) * stride
+        for c in range(columns):
+            signs[r, c] = sign(i + U64(c), state)  # noqa: F821
+
+
+def read_plain(table, buckets, panel):
+    rows, columns = panel.shape
+    for r in range(rows):
+        for c in range(columns):
+            panel[r, c] = table[buckets[r, c]]
+
+
+def read_signed(table, buckets, signs, panel):
+    rows, columns = panel.shape
+    for r in range(rows):
+        for c in range(columns):
+            panel[r, c] = table[buckets[r, c]]
+        for c in range(columns):
+            panel[r, c] = signed(panel[r, c], signs[r, c])
+
+
+def add_plain(panel, buckets, dtable):
+    rows, columns = panel.shape
+    for r in range(rows):
+        for c in range(columns):
+            dtable[buckets[r, c]] += panel[r, c]
+
+
+def add_signed(panel, buckets, signs, dtable):
+    rows, columns = panel.shape
+    for r in range(rows):
+        for c in range(columns):
+            panel[r, c] = signed(panel[r, c], signs[r, c])
+        for c in range(columns):
+            dtable[buckets[r, c]] += panel[r, c]
 
 
 def signed(v, s):
@@ -94,82 +205,27 @@ def signed(v, s):
     return v if s > 0 else (-v if s < 0 else np.float32(0))
 
 
-def fill_runs(table, first, stride, panel, state, run):
-    """`fill` for a hash whose buckets run: copies windows of the table."""
+def read_runs(table, panel, first, stride, state, run):
     rows, columns = panel.shape
     for r in range(rows):
         start = 0
         while start < columns:
             i = first + U64(r) * stride + U64(start)
-            b = np.int64(draw(i, i % state[0][0], state[0]))  # noqa: F821
-            length = min(columns - start, np.int64(run - i % run))
-            for k in range(length):
-                panel[r, start + k] = table[b + k]
-            start += length
+            b = draw(i, i % state[0], state)  # noqa: F821
+            chunk = panel[r, start : start + np.int64(run - i % run)]
+            for c in range(chunk.size):
+                chunk[c] = table[b + U64(c)]  # unsigned: no check for a negative index
+            start += chunk.size
 
 
-def spill_runs(panel, first, stride, dtable, state, run):
-    """`spill` for a hash whose buckets run: adds to windows of the table."""
+def add_runs(panel, dtable, first, stride, state, run):
     rows, columns = panel.shape
     for r in range(rows):
         start = 0
         while start < columns:
             i = first + U64(r) * stride + U64(start)
-            b = np.int64(draw(i, i % state[0][0], state[0]))  # noqa: F821
-            length = min(columns - start, np.int64(run - i % run))
-            for k in range(length):
-                dtable[b + k] += panel[r, start + k]
-            start += length
-
-
-@cache
-def kernel(template: Callable, draw: Callable, place: Callable | None, sign: Callable | None):
-    """The template compiled for one hash."""
-    bodies = ",".join(f"{b.__module__}.{b.__qualname__}" if b else "" for b in (draw, place, sign))
-    return compiled(
-        bound(
-            template,
-            f"{template.__name__}({bodies})",
-            draw=draw,
-            draw_words=bound(draw_words, f"words({bodies})", draw=draw),
-            draw_signs=bound(draw_signs, f"signs({bodies})", sign=sign),
-            place=place,
-            PLACED=place is not None,
-            SIGNED=sign is not None,
-        ),
-        njit,
-    )
-
-
-def fill_panel(table, w: VirtualWeight, first: int, stride: int, panel) -> None:
-    if w.hash.run > 1:
-        run, tail = kernel(fill_runs, *w.hash.stages), (w.hash.state, U64(w.hash.run))
-    else:
-        run, tail = kernel(fill, *w.hash.stages), (w.hash.state,)
-    run(table, U64(first), U64(stride), panel, *tail)
-
-
-def spill_panel(panel, w: VirtualWeight, first: int, stride: int, dtable) -> None:
-    if w.hash.run > 1:
-        run, tail = kernel(spill_runs, *w.hash.stages), (w.hash.state, U64(w.hash.run))
-    else:
-        run, tail = kernel(spill, *w.hash.stages), (w.hash.state,)
-    run(panel, U64(first), U64(stride), dtable, *tail)
-
-
-def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return panels.gather(table, w, fill_panel)
-
-
-def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return panels.scatter_add(dV, w, spill_panel)
-
-
-def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return panels.matmul(x, table, w, fill_panel)
-
-
-def matmul_backward(
-    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight
-) -> tuple[np.ndarray, np.ndarray]:
-    return panels.matmul_backward(dy, x, table, w, fill_panel, spill_panel)
+            b = draw(i, i % state[0], state)  # noqa: F821
+            chunk = panel[r, start : start + np.int64(run - i % run)]
+            for c in range(chunk.size):
+                dtable[b + U64(c)] += chunk[c]
+            start += chunk.size

@@ -1,23 +1,26 @@
 """Products that never build V: panel by panel.
 
-    forward    y[:, rows]   = sum over panels of x[:, columns] V[rows, columns]^T
+    forward    y[:, rows]     = sum over panels of x[:, columns] V[rows, columns]^T
     backward   dx[:, columns] = sum over panels of dy[:, rows] V[rows, columns]
                dV[rows, columns] = dy[:, rows]^T x[:, columns], scatter-added at once
 
 A panel is a tile of V of bounded size. A *part* is the work of one thread: the panels of a block of
-rows (forward) or of columns (backward). The cut depends on the shape and the table alone. Parts
-of a scatter-add are dealt to `lanes` of partial tables, each summed in one fixed order, and the lanes
-are merged in another: so the bits are the same for any number of threads.
+rows (forward) or of columns (backward). The cut depends on the shape and the table alone. Parts of a
+scatter-add are dealt to `LANES` partial tables, each summed in one fixed order, and the lanes are
+merged in another: so the bits are the same for any number of threads.
 
-A backend gives two primitives on contiguous panels, where (first, stride) say that the panel's entry
-(r, c) has the identifier first + r stride + c:
+A backend gives four primitives on panels, where (first, stride) say that the entry (r, c) of a panel
+has the identifier first + r stride + c:
 
-    fill(table, w, first, stride, panel)      panel[r, c] = V[...]
-    spill(panel, w, first, stride, dtable)    dtable[bucket] += sign * panel[r, c]
+    window(table, w)                   V as a view of the table, where it is one; else None
+    locate(w, first, stride, shape)    where the entries of a panel are in the table
+    read(table, where, panel)          panel = sign * table[bucket]
+    add(panel, where, dtable)          dtable[bucket] += sign * panel; the panel may be overwritten
 """
 
 import threading
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import numpy as np
 
@@ -26,14 +29,14 @@ from minihash.weights import VirtualWeight
 
 LONG, SHORT = 1024, 256  # sizes of a panel along and across its part
 LANES = 4  # partial tables of a scatter-add
-INLINE = 2**16  # virtual weights below which one part does everything
+INLINE = 2**16  # virtual weights below which one lane does everything
 _own = threading.local()
 
 
-def workspace(name: str, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
+def workspace(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An array of this thread's own, kept from call to call: fresh memory would cost a page fault
     for every 4 kB."""
-    key, size = (name, np.dtype(dtype)), shape[0] * shape[1]
+    key, size = (name, np.dtype(dtype)), int(np.prod(shape))
     if key not in _own.__dict__ or _own.__dict__[key].size < size:
         _own.__dict__[key] = np.empty(size, dtype)
     return _own.__dict__[key][:size].reshape(shape)
@@ -50,71 +53,112 @@ def blocks(size: int, most: int) -> Iterator[slice]:
         yield slice(size * k // count, size * (k + 1) // count)
 
 
-def gather(table: np.ndarray, w: VirtualWeight, fill: Callable) -> np.ndarray:
+def gather(table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
     V = np.empty(w.shape, table.dtype)
     flat = V.reshape(1, -1)
 
     def part(cut: slice) -> None:
-        fill(table, w, w.first_id + cut.start, w.size, flat[:, cut])
+        panel = flat[:, cut]
+        backend.read(table, backend.locate(w, w.first_id + cut.start, w.size, panel.shape), panel)
 
     run([lambda cut=cut: part(cut) for cut in blocks(w.size, LONG * SHORT)])
     return V
 
 
-def scatter_add(dV: np.ndarray, w: VirtualWeight, spill: Callable) -> np.ndarray:
+def scatter_add(dV: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
     flat = dV.reshape(1, -1)
 
     def part(cut: slice, dtable: np.ndarray) -> None:
-        spill(flat[:, cut], w, w.first_id + cut.start, w.size, dtable)
+        panel = workspace("panel", (1, cut.stop - cut.start), dV.dtype)
+        panel[:] = flat[:, cut]
+        backend.add(panel, backend.locate(w, w.first_id + cut.start, w.size, panel.shape), dtable)
 
-    return lanes(w, dV.dtype, list(blocks(w.size, LONG * SHORT)), part)
+    return lanes(w.hash.buckets, dV.dtype, list(blocks(w.size, LONG * SHORT)), part)
 
 
-def lanes(w: VirtualWeight, dtype: np.dtype, cuts: list[slice], part: Callable) -> np.ndarray:
-    """Sum of part(cut, dtable) over all cuts: cuts are dealt to lanes in turn, lanes merged in order."""
-    count = min(LANES, len(cuts)) if w.size > INLINE else 1
-    partial = np.zeros((count, w.hash.buckets), dtype)
+def lanes(buckets: int, dtype: np.dtype, cuts: list[slice], part: Callable) -> np.ndarray:
+    """The table (buckets,) that is the sum of part(cut, dtable) over all cuts: cuts are dealt to
+    lanes in turn, and lanes merged in order."""
+    count = min(LANES, len(cuts))
+    dtable = np.empty(buckets, dtype)
+    others = workspace("lanes", (count - 1, buckets), dtype)
 
     def lane(k: int) -> None:
+        partial = others[k - 1] if k else dtable
+        partial[:] = 0
         for cut in cuts[k::count]:
-            part(cut, partial[k])
+            part(cut, partial)
 
     run([lambda k=k: lane(k) for k in range(count)])
-    for k in range(1, count):
-        partial[0] += partial[k]
-    return partial[0] if count == 1 else partial[0].copy()
+    for partial in others:
+        dtable += partial
+    return dtable
 
 
-def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, fill: Callable) -> np.ndarray:
-    fan_out, fan_in = w.shape
-    y = np.empty((len(x), fan_out), table.dtype)
+def matmul(
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    backend: ModuleType,
+    shape: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """y = x V^T. shape: the first rows and columns of V that count (default: all)."""
+    height, width = shape or w.shape
+    stride = w.shape[1]
+    y = np.empty((len(x), height), table.dtype)
+    whole = backend.window(table, w)
 
     def part(rows: slice) -> None:
-        for columns in blocks(fan_in, LONG):
-            V = panel(rows, columns, table.dtype)
-            fill(table, w, w.first_id + rows.start * fan_in + columns.start, fan_in, V)
+        for columns in blocks(width, LONG):
+            if whole is not None:
+                V = whole[rows, columns]
+            else:
+                V = panel(rows, columns, table.dtype)
+                first = w.first_id + rows.start * stride + columns.start
+                backend.read(table, backend.locate(w, first, stride, V.shape), V)
             put(x[:, columns], V.T, y[:, rows], add=columns.start > 0)
 
-    run([lambda rows=rows: part(rows) for rows in blocks(fan_out, SHORT)])
+    run([lambda rows=rows: part(rows) for rows in blocks(height, SHORT)])
     return y
 
 
 def matmul_backward(
-    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight, fill: Callable, spill: Callable
+    dy: np.ndarray,
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    backend: ModuleType,
+    shape: tuple[int, int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    fan_out, fan_in = w.shape
-    dx = np.empty((len(x), fan_in), table.dtype)
+    """dx = dy V and dtable. shape: as for `matmul`."""
+    height, width = shape or w.shape
+    stride = w.shape[1]
+    dx = np.empty((len(x), width), table.dtype)
+    whole = backend.window(table, w)
 
     def part(columns: slice, dtable: np.ndarray) -> None:
-        for rows in blocks(fan_out, LONG):
-            V = panel(rows, columns, table.dtype)
-            first = w.first_id + rows.start * fan_in + columns.start
-            fill(table, w, first, fan_in, V)
-            put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)
-            dV = np.matmul(dy[:, rows].T, x[:, columns], out=V)
-            spill(dV, w, first, fan_in, dtable)
+        for rows in blocks(height, LONG):
+            if whole is not None:
+                put(dy[:, rows], whole[rows, columns], dx[:, columns], add=rows.start > 0)
+                np.matmul(dy[:, rows].T, x[:, columns], out=dwhole[rows, columns])
+            else:
+                V = panel(rows, columns, table.dtype)
+                first = w.first_id + rows.start * stride + columns.start
+                where = backend.locate(w, first, stride, V.shape)
+                backend.read(table, where, V)
+                put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)
+                dV = np.matmul(dy[:, rows].T, x[:, columns], out=V)
+                backend.add(dV, where, dtable)
 
-    return dx, lanes(w, table.dtype, list(blocks(fan_in, SHORT)), part)
+    cuts = list(blocks(width, SHORT))
+    if whole is not None:
+        dtable = np.zeros(w.hash.buckets, table.dtype)
+        dwhole = backend.window(dtable, w)
+        run([lambda columns=columns: part(columns, dtable) for columns in cuts])
+        return dx, dtable
+    if height * width <= INLINE:
+        cuts = [slice(0, width)]
+    return dx, lanes(w.hash.buckets, table.dtype, cuts, part)
 
 
 def panel(rows: slice, columns: slice, dtype: np.dtype) -> np.ndarray:

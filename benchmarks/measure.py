@@ -1,0 +1,117 @@
+"""How everything here is measured: both sides in one run, alternating, medians, ratios.
+
+A shared machine drifts, so a ratio is taken round by round, between neighbours in time, and its
+median and quartiles are printed. Peak memory is that of a process of its own, above the same process
+without the work.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+PAUSE = 0.02  # seconds between calls: lets the spinning threads of other libraries fall asleep
+
+
+def alternate(sides: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, list[float]]:
+    """Seconds of each side in each round, after one call of each that is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
+    for counted in range(-1, rounds):
+        for name, call in sides.items():
+            time.sleep(PAUSE)
+            start = time.perf_counter()
+            call()
+            if counted >= 0:
+                times[name].append(time.perf_counter() - start)
+    return times
+
+
+def ratio(a: list[float], b: list[float]) -> tuple[float, float, float]:
+    """Median, lower and upper quartile of a / b, round by round."""
+    low, middle, high = statistics.quantiles(
+        [x / y for x, y in zip(a, b, strict=True)], n=4, method="inclusive"
+    )
+    return middle, low, high
+
+
+def peak_memory(module: str, *arguments: str) -> int:
+    """Peak resident memory in bytes of `python -m module arguments`, which prints it last."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout.split()[-1])
+
+
+def own_peak() -> int:
+    """Peak resident memory of this process so far, in bytes.
+
+    Linux: VmHWM, since getrusage reports the parent's peak too, which a child inherits.
+    """
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def machine() -> dict[str, object]:
+    """What the figures came from."""
+    import numpy
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    model = platform.processor() or platform.machine()
+    if os.path.exists("/proc/cpuinfo"):
+        with open("/proc/cpuinfo") as file:
+            names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
+        model = names[0] if names else model
+    return {
+        "cpu": model,
+        "cores": cores,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+    }
+
+
+class Table:
+    """One table of ratios with targets; JSON; the exit status."""
+
+    def __init__(self, title: str) -> None:
+        self.title, self.rows = title, []
+
+    def add(
+        self,
+        what: str,
+        value: float,
+        target: float | None = None,
+        spread: tuple[float, float] | None = None,
+        unit: str = "x",
+        note: str = "",
+    ) -> None:
+        """A row; it passes if value <= target."""
+        passed = None if target is None else value <= target
+        row = {"what": what, "value": value, "target": target, "spread": spread}
+        self.rows.append(row | {"unit": unit, "passed": passed, "note": note})
+        bounds = f"[{spread[0]:.2f} .. {spread[1]:.2f}]" if spread else ""
+        goal = f"<= {target:g}" if target is not None else ""
+        verdict = {None: "", True: "pass", False: "MISSED"}[passed]
+        print(
+            f"{what:<58} {value:>8.2f} {unit:<3} {bounds:<18} {goal:<8} {verdict:<6} {note}",
+            flush=True,
+        )
+
+    def finish(self, path: str | None) -> int:
+        """Write the JSON, and return the exit status: 1 where a target is missed."""
+        missed = [row["what"] for row in self.rows if row["passed"] is False]
+        if path:
+            result = {"title": self.title, "machine": machine(), "rows": self.rows}
+            with open(path, "w") as file:
+                json.dump(result, file, indent=1)
+                file.write("\n")
+        print(f"{self.title}: {len(missed)} targets missed" if missed else f"{self.title}: all met")
+        return 1 if missed else 0

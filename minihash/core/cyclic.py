@@ -1,0 +1,72 @@
+"""Hashes that go round the table: equal rows and equal columns are multiplied once.
+
+Where bucket(i) = i mod n, the entry (r, c) of V is table[(first_id + r fan_in + c) mod n]:
+
+    row r equals row r + D,        D = n / gcd(n, fan_in)       y[:, r]  = y[:, r mod D]
+    column c equals column c + n                               x'[:, j] = sum of x[:, c], c = j mod n
+
+So only the first min(fan_out, D) rows and min(fan_in, n) columns are multiplied, and backward the
+sums and the copies change places: dy is summed over equal rows, dx copied to equal columns.
+"""
+
+import math
+from types import ModuleType
+
+import numpy as np
+
+from minihash.core import panels
+from minihash.weights import VirtualWeight
+
+
+def distinct(w: VirtualWeight) -> tuple[int, int]:
+    """How many of the first rows and columns of the matrix w are all that differ.
+
+    >>> from minihash.hashes import Modulus
+    >>> distinct(VirtualWeight((100, 50), Modulus(500)))
+    (10, 50)
+    """
+    fan_out, fan_in = w.shape
+    n = w.hash.buckets
+    if w.hash.run == 1 or w.hash.run != n:
+        return fan_out, fan_in
+    return min(fan_out, n // math.gcd(n, fan_in)), min(fan_in, n)
+
+
+def fold(x: np.ndarray, width: int) -> np.ndarray:
+    """Sum of the columns that are equal modulo width: (batch, columns) -> (batch, width).
+
+    >>> fold(np.array([[1.0, 2.0, 3.0, 4.0, 5.0]]), 2)
+    array([[9., 6.]])
+    """
+    if x.shape[1] == width:
+        return x
+    folded = x[:, :width].copy()
+    for start in range(width, x.shape[1], width):
+        more = x[:, start : start + width]
+        folded[:, : more.shape[1]] += more
+    return folded
+
+
+def unfold(y: np.ndarray, columns: int) -> np.ndarray:
+    """Copies of the columns, again and again: (batch, width) -> (batch, columns).
+
+    >>> unfold(np.array([[1.0, 2.0]]), 5)
+    array([[1., 2., 1., 2., 1.]])
+    """
+    if y.shape[1] == columns:
+        return y
+    return np.take(y, np.arange(columns) % y.shape[1], axis=1)
+
+
+def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
+    height, width = shape = distinct(w)
+    return unfold(panels.matmul(fold(x, width), table, w, backend, shape), w.shape[0])
+
+
+def matmul_backward(
+    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight, backend: ModuleType
+) -> tuple[np.ndarray, np.ndarray]:
+    height, width = shape = distinct(w)
+    folded = fold(dy, height), fold(x, width)
+    dx, dtable = panels.matmul_backward(*folded, table, w, backend, shape)
+    return unfold(dx, w.shape[1]), dtable
