@@ -1,4 +1,4 @@
-"""Hypothesis profiles, and the data folder.
+"""Hypothesis profiles, the data folder, and no compiled code from an earlier run.
 
 `ci` (the default) is derandomised and bounded; `deep` is for long runs by hand:
 `HYPOTHESIS_PROFILE=deep pytest`.
@@ -30,3 +30,5 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 _beside = Path(__file__).resolve().parents[2] / "shared" / "data"
 if "MINIHASH_DATA" not in os.environ and _beside.is_dir():
     os.environ["MINIHASH_DATA"] = str(_beside)
+
+os.environ["MINIHASH_CACHE"] = "off"
