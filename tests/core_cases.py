@@ -1,0 +1,98 @@
+"""Weights, inputs and oracles for the tests of the core.
+
+The oracle is the definition, in extended precision: V by fancy indexing, its adjoint by np.add.at,
+products as sums over explicit terms. A result of float32 or float64 sums n terms, in any order,
+within gamma_n * sum |a||b|, gamma_n = n u / (1 - n u), u the unit roundoff (Higham, Accuracy and
+Stability of Numerical Algorithms, section 3.1); the oracle's own roundings are added.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from hypothesis import strategies as st
+
+from minihash.core import panels, set_threads
+from minihash.weights import VirtualWeight
+from tests.hash_strategies import ANYWHERE, KINDS, seeds, table_sizes
+
+WIDE = np.longdouble
+U_WIDE = float(np.finfo(WIDE).eps) / 2
+BACKENDS = ["numpy", "numba"]
+DTYPES = [np.float32, np.float64]
+
+sizes = st.sampled_from([1, 1, 2, 3]) | st.integers(1, 40)
+shapes = st.tuples(sizes, sizes)
+offsets = st.sampled_from([0, 1, 2**32 - 5, 2**63 - 5, 2**63, 2**64 - 1])
+
+
+@st.composite
+def weights(draw: st.DrawFn, kind: str, shapes: st.SearchStrategy = shapes) -> VirtualWeight:
+    """A weight of this kind, at identifiers near 0, 2^32, 2^63 and 2^64."""
+    shape = draw(shapes)
+    hash_ = KINDS[kind](shape, draw(table_sizes), draw(seeds))
+    first_id = draw(offsets) if kind in ANYWHERE else 0
+    return VirtualWeight(shape, hash_, first_id=min(first_id, 2**64 - int(np.prod(shape))))
+
+
+def whole(rng: np.random.Generator, shape: tuple[int, ...], dtype: type, most: int = 8):
+    """Random integers as floats: sums of their products stay exact below 2^24."""
+    return rng.integers(-most, most + 1, shape).astype(dtype)
+
+
+def real(rng: np.random.Generator, shape: tuple[int, ...], dtype: type):
+    """Normal variates over many scales."""
+    return (rng.standard_normal(shape) * 2.0 ** rng.integers(-12, 12, shape)).astype(dtype)
+
+
+def index(w: VirtualWeight) -> tuple[np.ndarray, np.ndarray]:
+    """(bucket, sign) of every entry of V."""
+    ids = np.array([w.first_id + e for e in range(w.size)], np.uint64).reshape(w.shape)
+    return w.hash.bucket(ids), w.hash.sign(ids)
+
+
+def gathered(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    bucket, sign = index(w)
+    return np.where(sign == 0, 0, sign * table.astype(WIDE)[bucket])
+
+
+def scattered(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    bucket, sign = index(w)
+    signed = np.where(sign == 0, 0, sign * dV.astype(WIDE))
+    dtable = np.zeros(w.hash.buckets, WIDE)
+    np.add.at(dtable, bucket.reshape(-1), signed.reshape(-1))
+    return dtable
+
+
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a b^T as a sum over explicit terms."""
+    return (a.astype(WIDE)[:, None, :] * b.astype(WIDE)[None, :, :]).sum(-1)
+
+
+def gamma(terms: np.ndarray | int, dtype: type) -> np.ndarray:
+    u = float(np.finfo(dtype).eps) / 2
+    return terms * u / (1 - terms * u) + terms * U_WIDE / (1 - terms * U_WIDE)
+
+
+def cut(monkeypatch, long: int, short: int, lanes: int, inline: int) -> None:
+    """Other panels than the default ones."""
+    for name, value in {"LONG": long, "SHORT": short, "LANES": lanes, "INLINE": inline}.items():
+        monkeypatch.setattr(panels, name, value)
+
+
+CUTS = {
+    "entries": (1, 1, 3, 0),
+    "long": (5, 2, 2, 0),
+    "wide": (2, 7, 4, 10),
+    "one": (10**6, 10**6, 1, 0),
+}
+
+
+@contextmanager
+def with_threads(n: int) -> Iterator[None]:
+    """n threads work within this block."""
+    set_threads(n)
+    try:
+        yield
+    finally:
+        set_threads(None)
