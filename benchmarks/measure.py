@@ -1,8 +1,8 @@
 """How everything here is measured: both sides in one run, alternating, medians, ratios.
 
 A shared machine drifts, so a ratio is taken round by round, between neighbours in time, and its
-median and quartiles are printed. Peak memory is that of a process of its own, above the same process
-without the work.
+median and quartiles are printed. Peak memory is that of a process of its own, above the same
+process without the work.
 """
 
 import json

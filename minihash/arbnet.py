@@ -12,9 +12,11 @@ import dataclasses
 import math
 import warnings
 from fractions import Fraction
+from numbers import Real
 
 from minihash.core.cyclic import distinct
 from minihash.hashes import HASHES, Hash, Identity
+from minihash.hashes.hash import check_count
 from minihash.hashes.xxh32 import stream
 from minihash.layers import ELU, BatchNorm1d, Dense
 from minihash.network import Sequential
@@ -33,18 +35,19 @@ def arbnet(
     """The paper's network: for each pair of sizes Dense, ELU, BatchNorm, under one hash.
 
     sizes: (features, hidden ..., classes). hash: a name in `HASHES`; `options` are its other
-    hyperparameters (alpha, radius, signed). compression: table entries / virtual weights, in (0, 1].
-    scope: "network", one table for all layers, or "layer", a table for each. bias: "free", "hashed"
-    (numbered after the weights of its layer) or "none".
-    Raises ValueError for anything else; warns where rows of a virtual weight repeat.
+    hyperparameters (alpha, radius, signed). compression: table entries / virtual weights, in
+    (0, 1]. scope: "network", one table for all layers, or "layer", a table for each. bias: "free",
+    "hashed" (numbered after the weights of its layer) or "none".
+    Raises TypeError or ValueError for anything else; warns where rows of a virtual weight repeat.
 
     >>> net = arbnet((784, 200, 200, 10), hash="dirichlet", alpha=10.0)
     >>> sum(w.size for w in net.weights() if w.table == "table")
     198800
     """
-    sizes = tuple(int(n) for n in sizes)
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"a network needs at least two positive sizes, got {sizes}")
+    if not isinstance(sizes, (tuple, list)) or len(sizes) < 2:
+        raise ValueError(f"sizes must be at least two integers, got {sizes!r}; try (784, 200, 10)")
+    sizes = tuple(check_count("each size", size, 1, 2**31 - 1) for size in sizes)
+    seed = check_count("seed", seed, 0, 2**32 - 1)
     if scope not in ("network", "layer"):
         raise ValueError(f'scope must be "network" or "layer", got {scope!r}')
     if bias not in ("free", "hashed", "none"):
@@ -89,13 +92,14 @@ def make_hash(
     tag: str = "W",
 ) -> Hash:
     """The hash called `name` for `size` virtual weights: ceil(compression * size) buckets."""
-    if name not in HASHES or name in ("lookup", "compose"):
-        known = [n for n in HASHES if n not in ("lookup", "compose")]
+    known = [n for n in HASHES if n not in ("lookup", "compose")]
+    if name not in known:
         raise ValueError(f"hash must be one of {', '.join(known)}, got {name!r}")
-    if isinstance(compression, bool) or not 0 < compression <= 1:
+    is_number = isinstance(compression, Real) and not isinstance(compression, bool)
+    if not is_number or not 0 < compression <= 1:
         raise ValueError(f"compression must lie in (0, 1], got {compression!r}; try 0.1")
     cls = HASHES[name]
-    buckets = math.ceil(Fraction(repr(float(compression))) * size)
+    buckets = math.ceil(Fraction(str(compression)) * size)
     given = {"buckets": size if cls is Identity else buckets, "seed": seed, "tag": tag}
     given |= {"fan_in": fan_in, "fan_out": fan_out}
     fields = {field.name: field for field in dataclasses.fields(cls)}
@@ -130,8 +134,8 @@ def warn_of_repeats(name: str, w: VirtualWeight) -> None:
     rows, _ = distinct(w)
     if rows < w.shape[0]:
         warnings.warn(
-            f"{name}: only {rows} of {w.shape[0]} rows of its virtual weight differ, since the table "
-            f"size {w.hash.buckets} and the fan-in {w.shape[1]} share the factor "
+            f"{name}: only {rows} of {w.shape[0]} rows of its virtual weight differ, since the "
+            f"table size {w.hash.buckets} and the fan-in {w.shape[1]} share the factor "
             f"{math.gcd(w.hash.buckets, w.shape[1])}; change the compression, or use one table for "
             "the whole network",
             stacklevel=3,

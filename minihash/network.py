@@ -1,7 +1,7 @@
 """Room 5: networks.
 
-    forward     y = f_L( ... f_1(x))
-    backward    dx = J_1^T ... J_L^T dy; the gradient of a table is the sum over all its readers
+forward     y = f_L( ... f_1(x))
+backward    dx = J_1^T ... J_L^T dy; the gradient of a table is the sum over all its readers
 """
 
 import dataclasses
@@ -39,8 +39,8 @@ class Sequential:
         for w in self.weights():
             if sizes.setdefault(w.table, w.hash.buckets) != w.hash.buckets:
                 raise ValueError(
-                    f"all weights that read the table {w.table!r} must have hashes of one size, got "
-                    f"{sizes[w.table]} and {w.hash.buckets} buckets; rename one table"
+                    f"all weights that read the table {w.table!r} must have hashes of one size, "
+                    f"got {sizes[w.table]} and {w.hash.buckets} buckets; rename one table"
                 )
         names = [name for layer in self.layers for name in layer.arrays()]
         for name in names:
@@ -52,8 +52,9 @@ class Sequential:
         return [w for layer in self.layers for w in layer.weights()]
 
     def init(self, seed: int = 0, dtype: type = np.float32) -> dict[str, np.ndarray]:
-        """Fresh parameters. A table read by matrices is U(-b, b), b^2 = sum of fan_out / sum of size
-        over them (b = 1 / sqrt(fan_in) for one, as in HashedNets); a table of biases alone is 0.
+        """Fresh parameters. A table read by matrices is U(-b, b), b^2 = sum of fan_out / sum of
+        size over them (b = 1 / sqrt(fan_in) for one, as in HashedNets); a table of biases alone is
+        0.
         """
         params = {}
         for name in dict.fromkeys(w.table for w in self.weights()):

@@ -12,7 +12,8 @@ step), and nothing is mutated: a run continued from any of its states ends with 
 that was never stopped.
 
 Source of the defaults: Chang & Lipson, ArbNets, section 3 (SGD, rate 0.1, momentum 0.9, rate / 10
-when four epochs bring no better training accuracy). The batch size and the loss are not given there.
+when four epochs bring no better training accuracy). The batch size and the loss are not given
+there.
 """
 
 from collections.abc import Callable, Iterator
@@ -104,11 +105,13 @@ def steps(
     report of the current epoch: loss, accuracy (both over its examples so far), rate, batches.
 
     x: stored examples (count, ...), made floats batch by batch: to_input(x[batch], dtype).
-    labels: integers (count,). Raises ValueError if the data do not fit the network, before any step.
+    labels: integers (count,). Raises ValueError if the data do not fit the network, before any
+    step.
     """
     if len(x) != len(labels) or not len(x):
         raise ValueError(
-            f"training needs as many labels as examples, at least one; got {len(x)} and {len(labels)}"
+            f"training needs as many labels as examples, at least one; "
+            f"got {len(x)} and {len(labels)}"
         )
     dtype = next(iter(state.params.values())).dtype
     while state.epoch < training.epochs:

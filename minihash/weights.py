@@ -44,9 +44,9 @@ class VirtualWeight:
         check_field(self, "first_id", 0, 2**64 - 1)
         if self.first_id + self.size > self.hash.domain:
             raise ValueError(
-                f"a weight of shape {self.shape} with first_id {self.first_id} needs identifiers up "
-                f"to {self.first_id + self.size - 1}, but {type(self.hash).__name__} is defined up "
-                f"to {self.hash.domain - 1}; enlarge the hash or shrink the weight"
+                f"a weight of shape {self.shape} with first_id {self.first_id} needs identifiers "
+                f"up to {self.first_id + self.size - 1}, but {type(self.hash).__name__} is defined "
+                f"up to {self.hash.domain - 1}; enlarge the hash or shrink the weight"
             )
 
     @property

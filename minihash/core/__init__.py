@@ -2,7 +2,7 @@
 
     gather           V = sign * table[bucket]                         table (buckets,) -> w.shape
     scatter_add      dtable[k] = sum of sign * dV over bucket k       w.shape -> (buckets,)
-    matmul           y = x V^T                                        (batch, fan_in) -> (batch, fan_out)
+    matmul           y = x V^T                    (batch, fan_in) -> (batch, fan_out)
     matmul_backward  dx = dy V,  dtable = scatter_add(dy^T x)
 
 The contract, for every backend:
@@ -11,10 +11,13 @@ The contract, for every backend:
   agree bit for bit;
 - on any input, bit-identical from run to run and for any number of threads;
 - results are freshly allocated, inputs are never written;
-- bad input is refused here, before any kernel; NaN and infinities propagate.
+- bad input is refused here, before any kernel; NaN and infinities propagate;
+- V is never held whole, unless the caller gives `matmul` an array to keep it in (`room_for` says
+  when the memory budget, MINIHASH_MEMORY_BUDGET bytes a weight or `set_memory_budget`, allows it).
 
 The backend is the argument `backend`, else the one set by `use`, else MINIHASH_BACKEND, else numba
-where it is installed, else numpy. `cuda` is only ever taken when asked for.
+where it is installed, else numpy. `cuda` is only ever taken when asked for. It takes device arrays
+(`__cuda_array_interface__`) as well as NumPy's; where any input is one, so are the results.
 """
 
 import os
@@ -38,12 +41,17 @@ __all__ = [
     "get_threads",
     "matmul",
     "matmul_backward",
+    "memory_budget",
+    "room_for",
     "scatter_add",
+    "set_memory_budget",
     "set_threads",
     "use",
 ]
 
 BACKENDS = ("numba", "numpy", "cuda")
+DEFAULT_BUDGET = 2**20
+_budget: int | None = None
 _chosen: ContextVar[str | None] = ContextVar("backend", default=None)
 
 
@@ -104,7 +112,7 @@ def gather(table: np.ndarray, w: VirtualWeight, backend: str | None = None) -> n
            [3., 1.]])
     """
     module = get_backend(backend)
-    return module.gather(_table(table, w), w)
+    return module.gather(_table(table, w, module), w)
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight, backend: str | None = None) -> np.ndarray:
@@ -117,30 +125,44 @@ def scatter_add(dV: np.ndarray, w: VirtualWeight, backend: str | None = None) ->
     array([5., 2., 3.])
     """
     module = get_backend(backend)
-    return module.scatter_add(float_array(dV, "dV", w.shape), w)
+    return module.scatter_add(_floats(dV, "dV", w.shape, module), w)
 
 
-def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, backend: str | None = None) -> np.ndarray:
+def matmul(
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    backend: str | None = None,
+    kept: np.ndarray | None = None,
+) -> np.ndarray:
     """y = x V^T, without building V.
 
     x: float (batch, fan_in); table: (buckets,), the same dtype; w.shape = (fan_out, fan_in).
+    kept: where to write V for `matmul_backward`, as `room_for` made it; None: nowhere.
     Returns y (batch, fan_out). Raises as `gather` does.
 
     >>> from minihash.hashes import Modulus
-    >>> matmul(np.array([[1.0, 10.0]]), np.array([1.0, 2.0, 3.0]), VirtualWeight((2, 2), Modulus(3)))
+    >>> w = VirtualWeight((2, 2), Modulus(3))
+    >>> matmul(np.array([[1.0, 10.0]]), np.array([1.0, 2.0, 3.0]), w)
     array([[21., 13.]])
     """
     module = get_backend(backend)
     table = _table(table, w)
-    return module.matmul(_batch(x, "x", 1, table, w), table, w)
+    return module.matmul(_batch(x, "x", 1, table, w), table, w, kept=kept)
 
 
 def matmul_backward(
-    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight, backend: str | None = None
+    dy: np.ndarray,
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    backend: str | None = None,
+    kept: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """dx = dy V and dtable = scatter_add(dy^T x), without building V or dV.
 
     dy: (batch, fan_out); x: (batch, fan_in); table: (buckets,), one dtype.
+    kept: the array that `matmul` was given with the same table, if any: spares making V again.
     Returns dx (batch, fan_in) and dtable (buckets,). Raises as `gather` does.
 
     >>> from minihash.hashes import Modulus
@@ -150,26 +172,81 @@ def matmul_backward(
     (array([[2., 2.]]), array([11., 10.,  1.]))
     """
     module = get_backend(backend)
-    table = _table(table, w)
-    x, dy = _batch(x, "x", 1, table, w), _batch(dy, "dy", 0, table, w)
+    table = _table(table, w, module)
+    x, dy = _batch(x, "x", 1, table, w, module), _batch(dy, "dy", 0, table, w, module)
     if len(x) != len(dy):
         raise ValueError(
             f"x and dy must have one batch size, got {len(x)} and {len(dy)}; "
             "pass the x that the forward pass saw"
         )
-    return module.matmul_backward(dy, x, table, w)
+    return module.matmul_backward(dy, x, table, w, kept=kept)
 
 
-def _table(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return float_array(table, f"the table {w.table!r}", (w.hash.buckets,))
+def room_for(w: VirtualWeight, dtype: np.dtype) -> np.ndarray | None:
+    """An array for `matmul` to keep V of w in, if the memory budget allows it and it would help.
+
+    >>> from minihash.hashes import Modulus, Uniform
+    >>> room_for(VirtualWeight((200, 784), Uniform(100)), np.float32).shape
+    (200, 784)
+    >>> room_for(VirtualWeight((20000, 20000), Uniform(100)), np.float32) is None
+    True
+    """
+    if w.hash.run > 1 or w.size * np.dtype(dtype).itemsize > memory_budget():
+        return None
+    return np.empty(w.shape, dtype)
 
 
-def _batch(x: np.ndarray, name: str, axis: int, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+def memory_budget() -> int:
+    """Bytes up to which a virtual weight is kept from forward to backward."""
+    if _budget is not None:
+        return _budget
+    text = os.environ.get("MINIHASH_MEMORY_BUDGET", str(DEFAULT_BUDGET))
+    if not text.isdigit():
+        raise ValueError(
+            f"MINIHASH_MEMORY_BUDGET must be a number of bytes, got {text!r}; unset or correct it"
+        )
+    return int(text)
+
+
+def set_memory_budget(size: int | None) -> None:
+    """Keep virtual weights of at most `size` bytes each from forward to backward (None: the
+    default). Results do not depend on it.
+
+    >>> set_memory_budget(0); memory_budget()
+    0
+    >>> set_memory_budget(None)
+    """
+    global _budget
+    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
+        raise ValueError(f"the memory budget must be a number of bytes, got {size!r}")
+    _budget = size
+
+
+def _floats(
+    x: np.ndarray, name: str, shape: tuple[int | None, ...], module: ModuleType
+) -> np.ndarray:
+    if hasattr(module, "float_array"):  # the GPU's own, which lets device arrays pass
+        return module.float_array(x, name, shape)
+    if hasattr(x, "__cuda_array_interface__"):
+        raise TypeError(
+            f"{name} is in the memory of a GPU, where this backend cannot read it; "
+            "take the backend cuda or copy it to the host"
+        )
+    return float_array(x, name, shape)
+
+
+def _table(table: np.ndarray, w: VirtualWeight, module: ModuleType) -> np.ndarray:
+    return _floats(table, f"the table {w.table!r}", (w.hash.buckets,), module)
+
+
+def _batch(
+    x: np.ndarray, name: str, axis: int, table: np.ndarray, w: VirtualWeight, module: ModuleType
+) -> np.ndarray:
     if len(w.shape) != 2:
         raise ValueError(
             f"a product needs a weight of shape (fan_out, fan_in), got {w.shape}; reshape it"
         )
-    x = float_array(x, name, (None, w.shape[axis]))
+    x = _floats(x, name, (None, w.shape[axis]), module)
     if x.dtype != table.dtype:
         raise TypeError(
             f"{name} and the table must have one dtype, got {x.dtype} and {table.dtype}; "

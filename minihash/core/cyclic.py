@@ -2,8 +2,8 @@
 
 Where bucket(i) = i mod n, the entry (r, c) of V is table[(first_id + r fan_in + c) mod n]:
 
-    row r equals row r + D,        D = n / gcd(n, fan_in)       y[:, r]  = y[:, r mod D]
-    column c equals column c + n                               x'[:, j] = sum of x[:, c], c = j mod n
+    row r equals row r + D,   D = n / gcd(n, fan_in)      y[:, r]  = y[:, r mod D]
+    column c equals column c + n                          x'[:, j] = sum of x[:, c], c = j mod n
 
 So only the first min(fan_out, D) rows and min(fan_in, n) columns are multiplied, and backward the
 sums and the copies change places: dy is summed over equal rows, dx copied to equal columns.
@@ -58,15 +58,27 @@ def unfold(y: np.ndarray, columns: int) -> np.ndarray:
     return np.take(y, np.arange(columns) % y.shape[1], axis=1)
 
 
-def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
-    height, width = shape = distinct(w)
-    return unfold(panels.matmul(fold(x, width), table, w, backend, shape), w.shape[0])
+def matmul(
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    backend: ModuleType,
+    kept: np.ndarray | None = None,
+) -> np.ndarray:
+    shape = distinct(w)
+    y = panels.matmul(fold(x, shape[1]), table, w, backend, shape, kept)
+    return unfold(y, w.shape[0])
 
 
 def matmul_backward(
-    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight, backend: ModuleType
+    dy: np.ndarray,
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    backend: ModuleType,
+    kept: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    height, width = shape = distinct(w)
-    folded = fold(dy, height), fold(x, width)
-    dx, dtable = panels.matmul_backward(*folded, table, w, backend, shape)
+    shape = distinct(w)
+    folded = fold(dy, shape[0]), fold(x, shape[1])
+    dx, dtable = panels.matmul_backward(*folded, table, w, backend, shape, kept)
     return unfold(dx, w.shape[1]), dtable

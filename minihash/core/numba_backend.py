@@ -36,14 +36,20 @@ def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
     return panels.scatter_add(dV, w, SELF)
 
 
-def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return cyclic.matmul(x, table, w, SELF)
+def matmul(
+    x: np.ndarray, table: np.ndarray, w: VirtualWeight, kept: np.ndarray | None = None
+) -> np.ndarray:
+    return cyclic.matmul(x, table, w, SELF, kept)
 
 
 def matmul_backward(
-    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight
+    dy: np.ndarray,
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    kept: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    return cyclic.matmul_backward(dy, x, table, w, SELF)
+    return cyclic.matmul_backward(dy, x, table, w, SELF, kept)
 
 
 SELF = sys.modules[__name__]
@@ -72,7 +78,8 @@ def locate(w: VirtualWeight, first: int, stride: int, shape: tuple[int, int]) ->
     draw, place, sign = w.hash.stages
     span = U64(first), U64(stride)
     if w.hash.run > 1:
-        return Where(runs=(*span, w.hash.state[0], U64(w.hash.run), _kernels(draw, None, None)))
+        tail = w.hash.state[0], U64(w.hash.run), _kernels(draw, None, None)
+        return Where(runs=(*shape, *span, *tail))
     buckets = panels.workspace("buckets", shape, np.uint32)
     kernels = _kernels(draw, place, sign)
     kernels.locate(*span, buckets, w.hash.state[0])
@@ -83,14 +90,14 @@ def locate(w: VirtualWeight, first: int, stride: int, shape: tuple[int, int]) ->
     return Where(buckets, signs)
 
 
-def read(table: np.ndarray, where: Where, panel: np.ndarray) -> None:
+def read(table: np.ndarray, where: Where, V: np.ndarray, top: int, left: int) -> None:
     if where.runs is not None:
         *arguments, kernels = where.runs
-        kernels.read_runs(table, panel, *arguments)
+        kernels.read_runs(table, V, top, left, *arguments)
     elif where.signs is None:
-        compiled(read_plain, njit)(table, where.buckets, panel)
+        compiled(read_plain, njit)(table, where.buckets, V, top, left)
     else:
-        compiled(read_signed, njit)(table, where.buckets, where.signs, panel)
+        compiled(read_signed, njit)(table, where.buckets, where.signs, V, top, left)
 
 
 def add(panel: np.ndarray, where: Where, dtable: np.ndarray) -> None:
@@ -139,7 +146,7 @@ def locate_drawn(first, stride, buckets, state):
             residue = i % n
             chunk = buckets[r, start : start + np.int64(n - residue)]
             for c in range(chunk.size):
-                chunk[c] = draw(i + U64(c), residue + U64(c), state)  # noqa: F821
+                chunk[c] = draw(i + U64(c), residue + U64(c), state)
             start += chunk.size
 
 
@@ -154,9 +161,9 @@ def locate_placed(first, stride, buckets, state):
             residue = i % n
             chunk = buckets[r, start : start + min(CHUNK, np.int64(n - residue))]
             for c in range(chunk.size):
-                words[c] = draw(i + U64(c), residue + U64(c), state)  # noqa: F821
+                words[c] = draw(i + U64(c), residue + U64(c), state)
             for c in range(chunk.size):
-                chunk[c] = place(words[c], state)  # noqa: F821
+                chunk[c] = place(words[c], state)
             start += chunk.size
 
 
@@ -165,23 +172,25 @@ def locate_signs(first, stride, signs, state):
     for r in range(rows):
         i = first + U64(r) * stride
         for c in range(columns):
-            signs[r, c] = sign(i + U64(c), state)  # noqa: F821
+            signs[r, c] = sign(i + U64(c), state)
 
 
-def read_plain(table, buckets, panel):
-    rows, columns = panel.shape
+def read_plain(table, buckets, V, top, left):
+    rows, columns = buckets.shape
     for r in range(rows):
+        row = V[top + r, left : left + columns]
         for c in range(columns):
-            panel[r, c] = table[buckets[r, c]]
+            row[c] = table[buckets[r, c]]
 
 
-def read_signed(table, buckets, signs, panel):
-    rows, columns = panel.shape
+def read_signed(table, buckets, signs, V, top, left):
+    rows, columns = buckets.shape
     for r in range(rows):
+        row = V[top + r, left : left + columns]
         for c in range(columns):
-            panel[r, c] = table[buckets[r, c]]
+            row[c] = table[buckets[r, c]]
         for c in range(columns):
-            panel[r, c] = signed(panel[r, c], signs[r, c])
+            row[c] = signed(row[c], signs[r, c])
 
 
 def add_plain(panel, buckets, dtable):
@@ -205,26 +214,25 @@ def signed(v, s):
     return v if s > 0 else (-v if s < 0 else np.float32(0))
 
 
-def read_runs(table, panel, first, stride, state, run):
-    rows, columns = panel.shape
+def read_runs(table, V, top, left, rows, columns, first, stride, state, run):
     for r in range(rows):
+        row = V[top + r, left : left + columns]
         start = 0
         while start < columns:
             i = first + U64(r) * stride + U64(start)
-            b = draw(i, i % state[0], state)  # noqa: F821
-            chunk = panel[r, start : start + np.int64(run - i % run)]
+            b = draw(i, i % state[0], state)
+            chunk = row[start : start + np.int64(run - i % run)]
             for c in range(chunk.size):
                 chunk[c] = table[b + U64(c)]  # unsigned: no check for a negative index
             start += chunk.size
 
 
-def add_runs(panel, dtable, first, stride, state, run):
-    rows, columns = panel.shape
+def add_runs(panel, dtable, rows, columns, first, stride, state, run):
     for r in range(rows):
         start = 0
         while start < columns:
             i = first + U64(r) * stride + U64(start)
-            b = draw(i, i % state[0], state)  # noqa: F821
+            b = draw(i, i % state[0], state)
             chunk = panel[r, start : start + np.int64(run - i % run)]
             for c in range(chunk.size):
                 dtable[b + U64(c)] += chunk[c]

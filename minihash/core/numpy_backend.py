@@ -1,9 +1,9 @@
 """The normative backend: NumPy, short and obvious. It holds the whole virtual weight and its index.
 
-    V      = sign * table[bucket]                gather
-    dtable = sum of sign * dV over each bucket    scatter_add, summed in float64
-    y      = x V^T
-    dx     = dy V,   dV = dy^T x
+V      = sign * table[bucket]                gather
+dtable = sum of sign * dV over each bucket    scatter_add, summed in float64
+y      = x V^T
+dx     = dy V,   dV = dy^T x
 """
 
 import numpy as np
@@ -30,16 +30,25 @@ def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
     return total.astype(dV.dtype)
 
 
-def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+def matmul(
+    x: np.ndarray, table: np.ndarray, w: VirtualWeight, kept: np.ndarray | None = None
+) -> np.ndarray:
+    V = gather(table, w)
+    if kept is not None:
+        kept[:] = V
     with blas_on_one_thread():  # the bits of a product depend on how BLAS cuts it
-        return x @ gather(table, w).T
+        return x @ V.T
 
 
 def matmul_backward(
-    dy: np.ndarray, x: np.ndarray, table: np.ndarray, w: VirtualWeight
+    dy: np.ndarray,
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    kept: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     with blas_on_one_thread():
-        dx = dy @ gather(table, w)
+        dx = dy @ (gather(table, w) if kept is None else kept)
         dtable = scatter_add(dy.T @ x, w)
     return dx, dtable
 

@@ -5,17 +5,19 @@
                dV[rows, columns] = dy[:, rows]^T x[:, columns], scatter-added at once
 
 A panel is a tile of V of bounded size. A *part* is the work of one thread: the panels of a block of
-rows (forward) or of columns (backward). The cut depends on the shape and the table alone. Parts of a
-scatter-add are dealt to `LANES` partial tables, each summed in one fixed order, and the lanes are
+rows (forward) or of columns (backward). The cut depends on the shape and the table alone. Parts of
+a scatter-add are dealt to `LANES` partial tables, each summed in one fixed order, and the lanes are
 merged in another: so the bits are the same for any number of threads.
 
-A backend gives four primitives on panels, where (first, stride) say that the entry (r, c) of a panel
-has the identifier first + r stride + c:
+A backend gives four primitives on panels, where (first, stride) say that the entry (r, c) of a
+panel has the identifier first + r stride + c:
 
     window(table, w)                   V as a view of the table, where it is one; else None
     locate(w, first, stride, shape)    where the entries of a panel are in the table
-    read(table, where, panel)          panel = sign * table[bucket]
+    read(table, where, V, top, left)   V[top + r, left + c] = sign * table[bucket] over the panel
     add(panel, where, dtable)          dtable[bucket] += sign * panel; the panel may be overwritten
+
+V itself, `kept`, is held from forward to backward only where the caller gives an array for it.
 """
 
 import threading
@@ -58,8 +60,8 @@ def gather(table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarr
     flat = V.reshape(1, -1)
 
     def part(cut: slice) -> None:
-        panel = flat[:, cut]
-        backend.read(table, backend.locate(w, w.first_id + cut.start, w.size, panel.shape), panel)
+        where = backend.locate(w, w.first_id + cut.start, w.size, (1, cut.stop - cut.start))
+        backend.read(table, where, flat, 0, cut.start)
 
     run([lambda cut=cut: part(cut) for cut in blocks(w.size, LONG * SHORT)])
     return V
@@ -101,8 +103,10 @@ def matmul(
     w: VirtualWeight,
     backend: ModuleType,
     shape: tuple[int, int] | None = None,
+    kept: np.ndarray | None = None,
 ) -> np.ndarray:
-    """y = x V^T. shape: the first rows and columns of V that count (default: all)."""
+    """y = x V^T. shape: the first rows and columns of V that count (default: all). kept: where V is
+    to be written (default: nowhere)."""
     height, width = shape or w.shape
     stride = w.shape[1]
     y = np.empty((len(x), height), table.dtype)
@@ -115,7 +119,12 @@ def matmul(
             else:
                 V = panel(rows, columns, table.dtype)
                 first = w.first_id + rows.start * stride + columns.start
-                backend.read(table, backend.locate(w, first, stride, V.shape), V)
+                where = backend.locate(w, first, stride, V.shape)
+                if kept is None:
+                    backend.read(table, where, V, 0, 0)
+                else:
+                    backend.read(table, where, kept, rows.start, columns.start)
+                    V = kept[rows, columns]
             put(x[:, columns], V.T, y[:, rows], add=columns.start > 0)
 
     run([lambda rows=rows: part(rows) for rows in blocks(height, SHORT)])
@@ -129,8 +138,9 @@ def matmul_backward(
     w: VirtualWeight,
     backend: ModuleType,
     shape: tuple[int, int] | None = None,
+    kept: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """dx = dy V and dtable. shape: as for `matmul`."""
+    """dx = dy V and dtable. shape: as for `matmul`. kept: V, if `matmul` wrote it."""
     height, width = shape or w.shape
     stride = w.shape[1]
     dx = np.empty((len(x), width), table.dtype)
@@ -145,8 +155,11 @@ def matmul_backward(
                 V = panel(rows, columns, table.dtype)
                 first = w.first_id + rows.start * stride + columns.start
                 where = backend.locate(w, first, stride, V.shape)
-                backend.read(table, where, V)
-                put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)
+                if kept is None:
+                    backend.read(table, where, V, 0, 0)
+                    put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)
+                else:
+                    put(dy[:, rows], kept[rows, columns], dx[:, columns], add=rows.start > 0)
                 dV = np.matmul(dy[:, rows].T, x[:, columns], out=V)
                 backend.add(dV, where, dtable)
 

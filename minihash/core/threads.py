@@ -1,9 +1,9 @@
 """Threads: a fixed list of parts, done by any number of workers.
 
-What is computed is cut into parts by the size of the problem alone, and each part is computed by one
-worker with BLAS held to one thread: so the number of threads changes when a part is done, never its
-bits. The kernels release the GIL; the workers are plain Python threads, which nest safely, survive a
-fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
+What is computed is cut into parts by the size of the problem alone, and each part is computed by
+one worker with BLAS held to one thread: so the number of threads changes when a part is done, never
+its bits. The kernels release the GIL; the workers are plain Python threads, which nest safely,
+survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
 """
 
 import os

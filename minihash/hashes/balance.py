@@ -32,8 +32,8 @@ class Balance:
 def balance(hash_: Hash, size: int, first_id: int = 0) -> Balance:
     """Loads and entropy of `hash_` over identifiers first_id .. first_id + size - 1.
 
-    Memory: the loads, and a block of 262,144 identifiers. Raises ValueError if the identifiers leave
-    the domain of the hash, TypeError if it is none.
+    Memory: the loads, and a block of 262,144 identifiers. Raises ValueError if the identifiers
+    leave the domain of the hash, TypeError if it is none.
 
     >>> from minihash.hashes import Modulus
     >>> round(balance(Modulus(1000), 5000).entropy, 2)

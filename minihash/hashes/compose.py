@@ -1,9 +1,10 @@
 """Compose: a hash of a hash.
 
-    bucket(i) = outer.bucket(inner.bucket(i)),   sign(i) = inner.sign(i) * outer.sign(inner.bucket(i))
+    bucket(i) = outer.bucket(inner.bucket(i))
+    sign(i)   = inner.sign(i) * outer.sign(inner.bucket(i))
 
-The inner hash says which weights are one (a Toeplitz hash: a kernel entry), the outer one where that
-weight is stored (a hashed kernel).
+The inner hash says which weights are one (a Toeplitz hash: a kernel entry), the outer one where
+that weight is stored (a hashed kernel).
 """
 
 from collections.abc import Callable
@@ -17,15 +18,15 @@ from minihash.hashes.xxh32 import U64
 
 
 def outer_of_inner(word, state):
-    return outer(U64(inner(word, state[1])), state[2])  # noqa: F821 (bound, as all names below)
+    return outer(U64(inner(word, state[1])), state[2])
 
 
 def outer_sign_of_inner(i, state):
-    return outer_sign(U64(inner(i, state[0])), state[1])  # noqa: F821
+    return outer_sign(U64(inner(i, state[0])), state[1])
 
 
 def sign_times_sign(i, state):
-    return inner_sign(i, state[2]) * outer_sign(U64(inner(i, state[0])), state[1])  # noqa: F821
+    return inner_sign(i, state[2]) * outer_sign(U64(inner(i, state[0])), state[1])
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Compose(Hash):
     def __post_init__(self) -> None:
         for name in ("inner", "outer"):
             if not isinstance(getattr(self, name), Hash):
-                raise TypeError(f"{name} must be a hash, got {getattr(self, name)!r}; build it first")
+                raise TypeError(
+                    f"{name} must be a hash, got {getattr(self, name)!r}; build it first"
+                )
         if self.inner.buckets > self.outer.domain:
             raise ValueError(
                 f"the outer hash must be defined for all {self.inner.buckets} buckets of the inner "

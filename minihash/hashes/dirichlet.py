@@ -1,6 +1,7 @@
 """Dirichlet hash: entries of the table are used with unequal probabilities.
 
-    p ~ symmetric Dirichlet(alpha) over the n entries,   bucket(i) ~ Multinomial(p)   (ArbNets, eqs. 8-9)
+    p ~ symmetric Dirichlet(alpha) over the n entries                       (ArbNets, eq. 8)
+    bucket(i) ~ Multinomial(p)                                              (ArbNets, eq. 9)
 
 High alpha: balanced; alpha -> infinity: the uniform hash, bit for bit. Low alpha: few entries serve
 nearly all weights.
@@ -11,8 +12,8 @@ A draw costs two look-ups at the column c = Uniform(n) of an alias table (Walker
 
 The table is derived once, and every machine derives the same integers: p is proportional to gamma
 variates (Marsaglia & Tsang 2000), drawn from the stream "gamma" and held as logarithms, so that
-alpha = 1e-3 does not underflow; log and exp are spelled out below in operations that IEEE 754 rounds
-in one way only; and the alias table is built from 32-bit integer weights.
+alpha = 1e-3 does not underflow; log and exp are spelled out below in operations that IEEE 754
+rounds in one way only; and the alias table is built from 32-bit integer weights.
 
 Source: Chang & Lipson, ArbNets, eqs. 8-9.
 """
@@ -43,7 +44,7 @@ class Dirichlet(Hash):
     (none at infinity).
 
     >>> Dirichlet(1000, alpha=0.01).bucket([0, 1, 2, 3])
-    array([860, 860, 860, 121])
+    array([467, 467, 921, 582])
     """
 
     buckets: int
@@ -94,7 +95,7 @@ class Dirichlet(Hash):
         """The drawn probabilities as int64 weights, the largest 2^32: p_k = w_k / sum(w).
 
         >>> Dirichlet(3, alpha=1.0).weights() / 2**32
-        array([0.05371984, 1.        , 0.35021693])
+        array([0.15580042, 1.        , 0.59873195])
         """
         if math.isinf(self.alpha):
             return np.full(self.buckets, 2**32)
@@ -154,8 +155,8 @@ def exact_log(x: np.ndarray) -> np.ndarray:
 
     x = m 2^e with m in [sqrt(1/2), sqrt(2)); log m = 2 atanh(s) at s = (m - 1) / (m + 1).
 
-    >>> abs(float(exact_log(np.array(10.0))) - np.log(10.0)) < 1e-15
-    True
+    >>> float(exact_log(np.array(10.0)))
+    2.3025850929940455
     """
     m, e = np.frexp(x)
     small = m < 0.7071067811865476
@@ -172,8 +173,8 @@ def exact_log(x: np.ndarray) -> np.ndarray:
 def exact_exp(x: np.ndarray) -> np.ndarray:
     """exp(x) for x <= 0 (below -100: exp(-100)), as reproducible as `exact_log`.
 
-    >>> abs(float(exact_exp(np.array(-1.0))) - np.exp(-1.0)) < 1e-15
-    True
+    >>> float(exact_exp(np.array(-1.0)))
+    0.36787944117144233
     """
     x = np.maximum(x, -100.0)
     k = np.floor(x / LN2 + 0.5)

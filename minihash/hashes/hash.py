@@ -27,7 +27,7 @@ from typing import ClassVar
 import numpy as np
 
 from minihash.hashes.body import bound
-from minihash.hashes.xxh32 import U32, U64, stream, xxh32
+from minihash.hashes.xxh32 import U32, stream, xxh32
 
 MAX_BUCKETS = 2**31 - 1
 
@@ -38,11 +38,11 @@ def coin_sign(i, state):
 
 
 def drawn(i, state):
-    return draw(i, i % state[0], state)  # noqa: F821 (bound)
+    return draw(i, i % state[0], state)
 
 
 def drawn_and_placed(i, state):
-    return place(draw(i, i % state[0], state), state)  # noqa: F821 (bound)
+    return place(draw(i, i % state[0], state), state)
 
 
 class Hash:
@@ -140,7 +140,9 @@ def check_count(name: str, value: int, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}; round it first")
     if not low <= value <= high:
-        raise ValueError(f"{name} must lie in {low} .. {high}, got {value}; choose one in that range")
+        raise ValueError(
+            f"{name} must lie in {low} .. {high}, got {value}; choose one in that range"
+        )
     return int(value)
 
 
@@ -156,5 +158,3 @@ def check_buckets(hash_: Hash, seed: bool = True) -> None:
         check_field(hash_, "seed", 0, 2**32 - 1)
     if not isinstance(hash_.signed, bool):
         raise TypeError(f"signed must be True or False, got {hash_.signed!r}; pass one of them")
-
-

@@ -34,7 +34,7 @@ class HashedNets(Hash):
 
     >>> h = HashedNets(100, fan_in=3, fan_out=2)
     >>> h.bucket([0, 5]), h.sign([0, 5])
-    (array([86, 29]), array([1, 1], dtype=int8))
+    (array([20, 95]), array([-1, -1], dtype=int8))
     """
 
     buckets: int

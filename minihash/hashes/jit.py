@@ -1,8 +1,9 @@
 """Numba, if it is there (without it everything works, slower), and its compiled code on disk.
 
 Compiled kernels are kept in a folder that only the user can write, since code is loaded from it:
-MINIHASH_CACHE, or minihash in the user's cache folder; MINIHASH_CACHE=off keeps nothing. The folder's
-name holds a digest of the sources, because Numba looks only at the file of the outermost function.
+MINIHASH_CACHE, or minihash in the user's cache folder; MINIHASH_CACHE=off keeps nothing. The
+folder's name holds a digest of the sources, because Numba looks only at the file of the outermost
+function.
 """
 
 import hashlib

@@ -3,7 +3,8 @@
     bucket(i) = (i + Uniform{-radius .. radius}) mod n             (ArbNets, eq. 10)
 
 radius 0 is the modulus hash. The paper calls radius >= n/2 the uniform hash; it is exactly so only
-when (2 radius + 1) mod n = 0, since otherwise some offsets modulo n are drawn once more than others.
+when (2 radius + 1) mod n = 0, since otherwise some offsets modulo n are drawn once more than
+others.
 
 Source: Chang & Lipson, ArbNets, eq. 10.
 """
@@ -19,7 +20,7 @@ class Neighborhood(Hash):
     """A bucket within `radius` of i mod buckets.
 
     >>> Neighborhood(100, radius=2).bucket([50, 50, 51])
-    array([49, 49, 53])
+    array([50, 50, 53])
     """
 
     buckets: int

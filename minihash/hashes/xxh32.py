@@ -33,7 +33,7 @@ def xxh32(i, seed):
     `uint32 + uint32` to 64 bits and an unwrapped sum would leave the table.
 
     >>> xxh32(np.array([0, 1, 2**64 - 1], np.uint64), U32(0))
-    array([3479547966, 1463847608, 1430202373], dtype=uint32)
+    array([3736311059,  149775153, 3246573273], dtype=uint32)
     """
     h = U32(U32(U32(U32(i) * PRIME3) + seed) + PRIME5_PLUS_LENGTH)
     h = U32(U32(U32(h << U32(17)) | U32(h >> U32(15))) * PRIME4)
@@ -79,7 +79,7 @@ def xxh32_columns(columns: np.ndarray, seed: int = 0) -> np.ndarray:
 
     >>> columns = np.array([list(b"abc"), list(b"xyz")], np.uint8).T
     >>> [hex(h) for h in xxh32_columns(columns)]
-    ['0x32d153ff', '0x77f1c9d0']
+    ['0x32d153ff', '0xf1932fd3']
     """
     length, count = columns.shape
 
@@ -119,7 +119,7 @@ def xxh32_columns(columns: np.ndarray, seed: int = 0) -> np.ndarray:
 def stream(seed: int, name: str) -> np.uint32:
     """The seed of the stream called `name`.
 
-    >>> stream(0, "bucket") != stream(0, "sign")
-    True
+    >>> int(stream(0, "bucket")), int(stream(0, "sign"))
+    (3021600962, 88626581)
     """
     return U32(xxh32_bytes(name.encode("ascii"), int(seed)))

@@ -22,7 +22,7 @@ from minihash.checks import float_array, parameter
 from minihash.layers.layer import Layer, Params, column_sum
 from minihash.weights import VirtualWeight
 
-Cache = tuple[np.ndarray]
+Cache = tuple[np.ndarray, np.ndarray | None]  # x, and V where it is kept
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,19 @@ class Dense(Layer):
         Raises TypeError or ValueError if x or a table has another shape, or they differ in dtype.
         """
         x = float_array(x, "x of Dense", (None, self.weight.shape[1]))
-        y = core.matmul(x, self._table(params, self.weight, x.dtype), self.weight)
+        kept = None if step is None else core.room_for(self.weight, x.dtype)
+        table = self._table(params, self.weight, x.dtype)
+        y = core.matmul(x, table, self.weight, kept=kept)
         if self.bias is not None:
             y += core.gather(self._table(params, self.bias, x.dtype), self.bias)
-        return y, (x,)
+        return y, (x, kept)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy (batch, fan_out) -> dx (batch, fan_in), and the gradient of each table by its name."""
-        (x,) = cache
+        x, kept = cache
         w, b = self.weight, self.bias
         dy = float_array(dy, "dy of Dense", (len(x), w.shape[0]), x.dtype)
-        dx, dW = core.matmul_backward(dy, x, self._table(params, w, x.dtype), w)
+        dx, dW = core.matmul_backward(dy, x, self._table(params, w, x.dtype), w, kept=kept)
         grads = {w.table: dW}
         if b is not None:
             dB = core.scatter_add(column_sum(dy).astype(dy.dtype), b)
