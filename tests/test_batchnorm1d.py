@@ -170,12 +170,11 @@ def test_running_statistics_follow_torch_nn_batchnorm1d(dtype, momentum, batches
 
 
 def test_statistics_of_float32_are_summed_in_float64():
-    # Summed in float32, the mean of 2^16 numbers near 1000 is off in the fifth digit.
-    x = (1000 + np.random.default_rng(0).standard_normal((2**16, 1))).astype(np.float32)
-    layer = BatchNorm1d("n", 1, momentum=1.0)
-    params = {
-        name: np.full(shape, value, np.float32) for name, (shape, value) in layer.arrays().items()
-    }
+    # Summed row by row in float32, the mean of 2^16 numbers near 1000 is off in the fifth digit.
+    x = (1000 + np.random.default_rng(0).standard_normal((2**16, 3))).astype(np.float32)
+    layer = BatchNorm1d("n", 3, momentum=1.0)
+    initial = layer.arrays().items()
+    params = {name: np.full(shape, value, np.float32) for name, (shape, value) in initial}
     new = layer.running(params, layer.forward(params, x, 0)[1])
     exact = x.astype(np.float64)
     e = eps(np.float32)

@@ -187,7 +187,9 @@ def test_layouts_and_numpy_numbers_change_nothing(optimiser):
     params, grads = arrays(rng, np.float32, NAMES), arrays(rng, np.float32, NAMES)
     state = optimiser.init(params, NAMES)
     plain, plain_state = optimiser.step(params, grads, state, 0.1)
-    again, again_state = optimiser.step(params, grads, state, np.float64(0.1))
+    # a NumPy float64 is no Python float: it would make a float32 array that it multiplies float64
+    fields = {key: np.float64(value) for key, value in vars(optimiser).items()}
+    again, again_state = type(optimiser)(**fields).step(params, grads, state, np.float64(0.1))
     assert all(again[name].tobytes() == plain[name].tobytes() for name in NAMES)
     assert not any(np.shares_memory(plain[n], a) for n in NAMES for a in plain_state.values())
     assert all(again_state[key].tobytes() == plain_state[key].tobytes() for key in state)
