@@ -17,7 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.measure import Table, alternate, own_peak, peak_memory, ratio
+from benchmarks.measure import Table, alternate, own_peak, printed, ratio
 from minihash import core
 from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Uniform
 from minihash.weights import VirtualWeight
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
             note = f"PyTorch {1e3 * np.median(times['pytorch']):.1f} ms"
             table.add(f"{what} / PyTorch", middle, most_torch, tuple(spread), note=note)
     if not options.only:
-        base = {name: peak_memory(__spec__.name, "--peak", name) for name in PEAKS}
+        base = {name: printed("benchmarks.core", "--peak", name)[0] for name in PEAKS}
         for side in ("ours", "dense", "pytorch"):
             above = base[side] - base["import torch" if side == "pytorch" else "import"]
             table.add(f"peak memory of {side}, above imports and data", above / 1e6, unit="MB")

@@ -38,12 +38,11 @@ def ratio(a: list[float], b: list[float]) -> tuple[float, float, float]:
     return middle, low, high
 
 
-def peak_memory(module: str, *arguments: str) -> int:
-    """Peak resident memory in bytes of `python -m module arguments`, which prints it last."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, check=True
-    )
-    return int(done.stdout.split()[-1])
+def printed(module: str, *arguments: str) -> list[float]:
+    """The numbers that `python -m module arguments`, a process of its own, prints last."""
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return [float(word) for word in done.stdout.splitlines()[-1].split()]
 
 
 def own_peak() -> int:

@@ -1,0 +1,19 @@
+"""All benchmarks, one after another: python -m benchmarks [--json FOLDER]. Exit status 1 where a
+target is missed."""
+
+import argparse
+import os
+import sys
+
+from benchmarks import core, cuda, memory, startup, training
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("--json", metavar="FOLDER", help="write core.json, training.json ... there")
+options = parser.parse_args()
+status = 0
+for module in (core, training, memory, startup, cuda):
+    name = module.__name__.split(".")[1]
+    print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
+    path = ["--json", os.path.join(options.json, f"{name}.json")] if options.json else []
+    status |= module.main(path)
+sys.exit(status)
