@@ -49,6 +49,8 @@ class BatchNorm1d(Layer):
     momentum: float = 0.1
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(f"the name of BatchNorm1d must be a string, got {self.name!r}")
         check_count("features", self.features, 1, 2**31 - 1)
         real_field(self, "eps", 0, math.inf)
         real_field(self, "momentum", 0, 1)
