@@ -121,7 +121,7 @@ def make_hash(
         if f.default is dataclasses.MISSING and f.name not in given | options
     ]
     if missing:
-        raise ValueError(f"the {name} hash needs {', '.join(missing)}; give it as an option")
+        raise ValueError(f"the {name} hash needs {missing[0]}; give it a value (--{missing[0]})")
     return cls(**{k: v for k, v in given.items() if k in fields}, **options)
 
 

@@ -1,9 +1,11 @@
-"""Room 5: a network as JSON and back, so that a checkpoint can hold it.
+"""Room 8: a network and its training as JSON and back, so that a checkpoint can hold them.
 
-    {"type": class, field: value ...}     for a network, a layer, a virtual weight, a hash
+    {"type": class, field: value ...}     for a network, a layer, a virtual weight, a hash, the
+                                          standardiser of its inputs, a training, an optimiser ...
 
-Tuples are lists; an infinity is {"float": "inf"}; an array (of a Lookup hash) is {"array": name} and
-is kept apart, once.
+Tuples are lists; an infinity is {"float": "inf"}; an array (of a Lookup hash) is {"array": name}
+and is kept apart, once. Equal hashes come back as one object, so that what a hash derives from its
+fields (an alias table) is derived and held once.
 """
 
 import dataclasses
@@ -12,20 +14,25 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minihash import layers
-from minihash.hashes import HASHES
+from minihash import layers, optimisers, schedules
+from minihash.data.dataset import Standardiser
+from minihash.hashes import HASHES, Hash
 from minihash.network import Sequential
+from minihash.training import Training
 from minihash.weights import VirtualWeight
 
 TYPES = {
     cls.__name__: cls
-    for cls in (*HASHES.values(), VirtualWeight, Sequential, *vars(layers).values())
+    for cls in (
+        *(*HASHES.values(), VirtualWeight, Sequential, Training, Standardiser),
+        *(cls for room in (layers, optimisers, schedules) for cls in vars(room).values()),
+    )
     if dataclasses.is_dataclass(cls)
 }
 
 
 def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
-    """JSON for a network, layer, weight or hash; its arrays are put into `arrays`.
+    """JSON for a thing of one of `TYPES`; its arrays are put into `arrays`.
 
     >>> from minihash.hashes import Modulus
     >>> encode(Modulus(3), {})
@@ -53,19 +60,28 @@ def decode(spec: object, arrays: dict[str, np.ndarray]) -> object:
     >>> decode({"type": "Modulus", "buckets": 3}, {})
     Modulus(buckets=3, seed=0, signed=False)
     """
+    try:
+        return _decode(spec, arrays, {})
+    except RecursionError:
+        raise ValueError("the spec is nested too deeply to be that of a network") from None
+
+
+def _decode(spec: object, arrays: dict[str, np.ndarray], hashes: dict[Hash, Hash]) -> object:
     if isinstance(spec, list):
-        return tuple(decode(item, arrays) for item in spec)
+        return tuple(_decode(item, arrays, hashes) for item in spec)
     if not isinstance(spec, dict):
         return spec
     if set(spec) == {"float"} and spec["float"] in ("inf", "-inf", "nan"):
         return float(spec["float"])
-    if set(spec) == {"array"} and spec["array"] in arrays:
+    if set(spec) == {"array"} and isinstance(spec["array"], str) and spec["array"] in arrays:
         return arrays[spec["array"]]
-    cls: Callable | None = TYPES.get(spec.get("type"))
+    name = spec.get("type")
+    cls: Callable | None = TYPES.get(name) if isinstance(name, str) else None
     if cls is None:
         raise ValueError(f"the spec holds {str(spec)[:80]!r}, which is no part of a network")
-    fields = {name: decode(value, arrays) for name, value in spec.items() if name != "type"}
+    fields = {key: _decode(value, arrays, hashes) for key, value in spec.items() if key != "type"}
     try:
-        return cls(**fields)
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"the spec of a {spec['type']} is not valid: {error}") from None
+        thing = cls(**fields)
+        return hashes.setdefault(thing, thing) if isinstance(thing, Hash) else thing
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ValueError(f"the spec of a {name} is not valid: {str(error)[:200]}") from None

@@ -1,0 +1,16 @@
+"""What the commands do, each usable from Python as well.
+
+config.py     what a run is: every choice, its default
+model.py      a trained network with all it needs to classify, and its file
+folder.py     a run on disk: saved whole, resumed to the bit
+train.py      training, saved after each epoch and when it is told to stop
+machine.py    backend and threads of a command, and the memory it took
+progress.py   a bar on a terminal, a line an epoch elsewhere
+report.py     what a network stores and how evenly it uses it
+predict.py    an image, an array or an example of a data set -> what the network takes
+terminal.py   tables and bars as text
+
+>>> from minihash.run.config import Config
+>>> Config(hash="dirichlet", alpha=10.0).network(784, 10).layers[0].weight.shape
+(200, 784)
+"""

@@ -1,0 +1,165 @@
+"""The commands: from parsed arguments to printed results. Each returns its exit status."""
+
+import re
+import sys
+from argparse import Namespace
+from dataclasses import fields
+from pathlib import Path
+
+from minihash import core
+from minihash.data import Dataset
+from minihash.data import load as load_data
+from minihash.run import predict as examples
+from minihash.run import terminal
+from minihash.run import train as training
+from minihash.run.config import Config
+from minihash.run.folder import config_of, json_line
+from minihash.run.machine import machine
+from minihash.run.model import Model, load_model
+from minihash.run.progress import progress
+from minihash.run.report import pages, report
+
+MOST = 10  # classes that predict shows
+
+
+def train(args: Namespace) -> int:
+    """minihash train"""
+    names = [field.name for field in fields(Config)]
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if "data_dir" in given:
+        given["data_dir"] = str(Path(args.data_dir).expanduser().absolute())
+    shown = progress(args.quiet)
+    try:
+        if args.resume is None:
+            out = None if args.out is None else Path(args.out)
+            result = training.begin(Config(**given), out, args.download, shown)
+        else:
+            if args.out is not None:
+                raise ValueError("--resume goes on in the folder of the run: leave --out out")
+            result = training.resume(Path(args.resume), given, args.download, shown)
+    except training.Stopped as stopped:
+        print(f"minihash: {stopped}", file=sys.stderr, flush=True)
+        return 128 + stopped.number
+    if not args.quiet:
+        print(_table(result))
+    return _finish(args, result)
+
+
+def _table(result: dict) -> str:
+    share = result["stored_weights"] / result["virtual_weights"]
+    rows = [
+        ("test accuracy", f"{result['test_accuracy']:.4f}", ""),
+        ("virtual weights", result["virtual_weights"], "read through the hash"),
+        ("stored weights", result["stored_weights"], f"{share:.1%} of them, in tables"),
+        ("other parameters", result["other_parameters"], "free biases, BatchNorm"),
+        ("bytes on disk", result["bytes_on_disk"], "model.safetensors"),
+        ("peak memory", terminal.size(result["peak_memory"]), "of this process, data included"),
+        ("epochs", result["epochs"], f"in {result['seconds']:.1f} s"),
+    ]
+    return f"{terminal.table(rows, '<><')}\nsaved in {result['run']}"
+
+
+def evaluate(args: Namespace) -> int:
+    """minihash eval"""
+    model = load_model(args.model)
+    with machine(args.backend, args.threads):
+        data = _data(args, model)
+        loss, accuracy = model.evaluate(data)
+    count = len(data.y_test)
+    if not args.json:
+        rows = [
+            ("test accuracy", f"{accuracy:.4f}", f"of {count:,} examples of {data.name}"),
+            ("test loss", f"{loss:.4f}", "nats"),
+        ]
+        print(terminal.table(rows, "<><"))
+    result = {"test_accuracy": accuracy, "test_loss": loss, "examples": count, "dataset": data.name}
+    return _finish(args, result)
+
+
+def _data(args: Namespace, model: Model) -> Dataset:
+    """The data set asked for; without, the one of the run, or of the model."""
+    config = config_of(Path(args.model))
+    name = args.dataset or (config.dataset if config else model.dataset)
+    place = args.data_dir or (config.data_dir if config else None)
+    if args.dataset is None and name.endswith(".npz") and not Path(name).is_file():
+        raise FileNotFoundError(
+            f"the network was trained on {name}, which is not there: name it with --dataset"
+        )
+    return load_data(name, place, args.download)
+
+
+def predict(args: Namespace) -> int:
+    """minihash predict"""
+    model = load_model(args.model)
+    about = ""
+    with machine(args.backend, args.threads):
+        if re.fullmatch(r"-?\d+", args.input):
+            data = _data(args, model)
+            x, label = examples.indexed(model, data, int(args.input))
+            about = f"example {args.input} of the test set of {data.name}, labelled "
+            about += data.class_names[label]
+        elif args.input.endswith(".npy"):
+            x = examples.array(model, Path(args.input))
+        else:
+            x = examples.image(model, Path(args.input), args.invert)
+        found = examples.predictions(model, x)
+    if not args.json:
+        print(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
+    return _finish(args, {"class_names": list(model.class_names), "predictions": found})
+
+
+def _ranked(model: Model, prediction: dict, most: int) -> list[tuple[str, float]]:
+    pairs = zip(model.class_names, prediction["probabilities"], strict=True)
+    return sorted(pairs, key=lambda pair: -pair[1])[:most]
+
+
+def _one(model: Model, prediction: dict, about: str) -> str:
+    best = _ranked(model, prediction, MOST)
+    room = terminal.width() - max(len(name) for name, _ in best) - len("  0.0000  ")
+    blocks = terminal.draws(sys.stdout)
+    rows = [
+        (name, f"{p:.4f}", terminal.bar(round(p, 4), min(room, 50), blocks)) for name, p in best
+    ]
+    lines = [about, terminal.table(rows, "<><")] if about else [terminal.table(rows, "<><")]
+    if len(model.class_names) > MOST:
+        lines.append(f"and {len(model.class_names) - MOST} more, less likely")
+    return "\n".join(lines)
+
+
+def _many(model: Model, found: list[dict]) -> str:
+    rows = [
+        (k, *(f"{name} {p:.4f}" for name, p in _ranked(model, prediction, 3)))
+        for k, prediction in enumerate(found)
+    ]
+    return terminal.table(rows, ">" + "<" * (len(rows[0]) - 1))
+
+
+def inspect(args: Namespace) -> int:
+    """minihash inspect"""
+    about = report(load_model(args.model))
+    if not args.json:
+        print(pages(about, terminal.width(), terminal.draws(sys.stdout)))
+    return _finish(args, about)
+
+
+def backends(args: Namespace) -> int:
+    """minihash backends"""
+    with machine(args.backend, args.threads):
+        taken = core.get_backend().__name__.rpartition(".")[2].removesuffix("_backend")
+        threads = core.get_threads()
+    reasons = core.backends()
+    if not args.json:
+        rows = [
+            (name, f"no: {why}" if why else "taken" if name == taken else "usable")
+            for name, why in reasons.items()
+        ]
+        print(terminal.table([*rows, ("threads", str(threads))], "<<"))
+    about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
+    return _finish(args, {"backends": about, "taken": taken, "threads": threads})
+
+
+def _finish(args: Namespace, result: dict) -> int:
+    """With --json, the last line of standard output."""
+    if args.json:
+        print(json_line(result), end="")
+    return 0
