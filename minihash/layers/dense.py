@@ -4,10 +4,11 @@
 
     forward     y = x V^T + b
     backward    dx = dy V
-                dW = scatter_add(dy^T x)                       V and dV are never built
+                dW = scatter_add(dy^T x)
                 dB = scatter_add(sum over the batch of dy)
 
-W and B are tables of `params`. If both are one table, its gradient is the sum of the two.
+The core never builds V or dV; in training it keeps V from forward to backward where that fits its
+memory budget. W and B are tables of `params`; if they are one, its gradient is the sum of the two.
 
 Source: Chen et al., HashedNets, arXiv 1504.04788, equations 7 to 12; with the identity hash, any
 textbook's dense layer.
