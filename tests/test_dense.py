@@ -56,17 +56,13 @@ def dense_layers(draw):
 
 @st.composite
 def cases(draw, arrays):
-    """(layer, params, x, dy) with numbers drawn from `arrays`."""
+    """(layer, params, x, dy, step), numbers drawn from `arrays`; in training V may be kept."""
     layer, dtype, batch = draw(dense_layers()), draw(dtypes), draw(sizes)
     fan_out, fan_in = layer.weight.shape
     tables = {w.table: w.hash.buckets for w in layer.weights()}
     params = frozen_dict({name: draw(arrays((n,), dtype)) for name, n in tables.items()})
-    return (
-        layer,
-        params,
-        draw(arrays((batch, fan_in), dtype)),
-        draw(arrays((batch, fan_out), dtype)),
-    )
+    x, dy = draw(arrays((batch, fan_in), dtype)), draw(arrays((batch, fan_out), dtype))
+    return layer, params, x, dy, draw(st.sampled_from([None, 3]))
 
 
 def indexed(w):
@@ -95,8 +91,8 @@ def by_torch(layer, params, x, dy, magnitudes=False):
 
 @given(cases(real))
 def test_it_is_pytorchs_indexing_with_autograd(case):
-    layer, params, x, dy = case
-    y, cache = layer.forward(params, x)
+    layer, params, x, dy, step = case
+    y, cache = layer.forward(params, x, step)
     dx, grads = layer.backward(params, cache, dy)
     assert y.dtype == dx.dtype == x.dtype and set(grads) == set(params)
     expected_y, expected_dx, expected_grads = by_torch(layer, params, x, dy)
@@ -117,8 +113,8 @@ def test_it_is_pytorchs_indexing_with_autograd(case):
 
 @given(cases(whole))
 def test_on_whole_numbers_it_is_the_loops_bit_for_bit(case):
-    layer, params, x, dy = case
-    y, cache = layer.forward(params, x)
+    layer, params, x, dy, step = case
+    y, cache = layer.forward(params, x, step)
     dx, grads = layer.backward(params, cache, dy)
     V, *b = [gather(params[w.table], w).astype(np.float64) for w in layer.weights()]
     assert (y == loops.dense_forward(x, V, *b)).all()
@@ -133,8 +129,8 @@ def test_on_whole_numbers_it_is_the_loops_bit_for_bit(case):
 
 @given(cases(whole), st.data())
 def test_backward_is_the_adjoint_of_forward(case, data):
-    layer, params, x, dy = case
-    _, cache = layer.forward(params, x)
+    layer, params, x, dy, step = case
+    _, cache = layer.forward(params, x, step)
     dx, grads = layer.backward(params, cache, dy)
     zero, origin = np.zeros_like(x), {name: np.zeros_like(p) for name, p in params.items()}
     by_x = Dense(layer.weight)  # linear in x; the whole layer is affine in its tables
