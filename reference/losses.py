@@ -1,0 +1,70 @@
+"""The losses as loops: the mean over the batch, in float64; gradients directly below."""
+
+from math import exp, fsum, log
+
+import numpy as np
+
+from reference.core import numbers, zeros
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """p[b, c] = exp(z[b, c] - max_c z[b]) / sum_c of the same: z (batch, classes).
+
+    >>> softmax([[0.0, 0.0]])
+    array([[0.5, 0.5]])
+    """
+    logits = numbers(logits)
+    p = zeros(logits.shape)
+    for b, z in enumerate(logits):
+        total = fsum(exp(z_c - max(z)) for z_c in z)
+        for c in range(len(z)):
+            p[b, c] = exp(z[c] - max(z)) / total
+    return p
+
+
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
+    """loss = mean over b of log(sum_c exp z[b, c]) - z[b, label[b]].
+
+    >>> cross_entropy([[0.0, 0.0]], [1]) == log(2)
+    True
+    """
+    terms = []
+    for z, label in zip(numbers(logits), labels, strict=True):
+        terms.append(max(z) + log(fsum(exp(z_c - max(z)) for z_c in z)) - z[label])
+    return fsum(terms) / len(terms)
+
+
+def cross_entropy_backward(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """dz[b, c] = (p[b, c] - 1 if c = label[b] else p[b, c]) / batch.
+
+    >>> cross_entropy_backward([[0.0, 0.0]], [1])
+    array([[ 0.5, -0.5]])
+    """
+    p = softmax(logits)
+    for b, label in enumerate(labels):
+        for c in range(p.shape[1]):
+            p[b, c] = (p[b, c] - (1 if c == label else 0)) / len(labels)
+    return p
+
+
+def mean_squared_error(y: np.ndarray, target: np.ndarray) -> float:
+    """loss = mean over all elements of (y - target)^2.
+
+    >>> mean_squared_error([[1.0, 2.0]], [[1.0, 4.0]])
+    2.0
+    """
+    y, target = numbers(y), numbers(target)
+    return fsum((y[at] - target[at]) ** 2 for at in np.ndindex(y.shape)) / y.size
+
+
+def mean_squared_error_backward(y: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """dy = 2 (y - target) / number of elements.
+
+    >>> mean_squared_error_backward([[1.0, 2.0]], [[1.0, 4.0]])
+    array([[ 0., -2.]])
+    """
+    y, target = numbers(y), numbers(target)
+    dy = zeros(y.shape)
+    for at in np.ndindex(y.shape):
+        dy[at] = 2 * (y[at] - target[at]) / y.size
+    return dy

@@ -1,0 +1,194 @@
+"""PyTorch twins: the same networks from PyTorch's own operators, differentiated by its autograd.
+
+A virtual weight is `table[index] * sign`, whose backward pass is PyTorch's own scatter-add.
+`params` and `plan` are those of reference/network.py; every other line is PyTorch's. The only file
+here that imports torch.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from reference.layers import dropout_mask
+
+Plan = list[tuple[str, dict[str, Any]]]
+Loss = Callable[[Tensor, Tensor], Tensor]
+ACTIVATIONS = {
+    "elu": functional.elu,
+    "relu": functional.relu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+def tensor(array: np.ndarray) -> Tensor:
+    """A copy of an array, of any strides and byte order, as a tensor of its dtype.
+
+    >>> tensor(np.arange(3)[::-1])
+    tensor([2, 1, 0])
+    """
+    array = np.asarray(array)
+    return torch.from_numpy(np.array(array, dtype=array.dtype.newbyteorder("="), order="C"))
+
+
+def tensors(params: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    """Copies of the parameters as leaves of autograd.
+
+    >>> tensors({"table": np.ones(2)})["table"].requires_grad
+    True
+    """
+    return {name: tensor(array).requires_grad_() for name, array in params.items()}
+
+
+def virtual_weight(table: Tensor, index: np.ndarray, sign: np.ndarray) -> Tensor:
+    """V = table[index] * sign, of the shape of index.
+
+    >>> virtual_weight(torch.tensor([5.0, 7.0]), np.array([1, 1]), np.array([1, -1]))
+    tensor([ 7., -7.])
+    """
+    return table[tensor(index).long()] * tensor(sign).to(table.dtype)
+
+
+def dense(x: Tensor, V: Tensor, b: Tensor | None = None) -> Tensor:
+    """y = x V^T + b.
+
+    >>> dense(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]))
+    tensor([[11.]])
+    """
+    return functional.linear(x, V, b)
+
+
+def batch_norm(
+    x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, training: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(y, running mean, running variance), torch.nn.BatchNorm1d with its defaults.
+
+    >>> ones = torch.ones(1)
+    >>> batch_norm(torch.tensor([[3.0]]), ones, ones, ones, 4 - 1e-5 * ones, training=False)[0]
+    tensor([[2.]])
+    """
+    mean, variance = mean.detach().clone(), variance.detach().clone()
+    y = functional.batch_norm(x, mean, variance, gamma, beta, training, momentum=0.1, eps=1e-5)
+    return y, mean, variance
+
+
+def dropout(x: Tensor, mask: np.ndarray, rate: float) -> Tensor:
+    """y = x / (1 - rate) where the mask keeps, 0 elsewhere.
+
+    >>> dropout(torch.tensor([1.0, 1.0]), np.array([True, False]), 0.5)
+    tensor([2., 0.])
+    """
+    return torch.where(tensor(mask), x / (1 - rate), torch.zeros_like(x))
+
+
+def network(
+    params: dict[str, Tensor], plan: Plan, x: Tensor, step: int | None = None
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """(y, the new running statistics of a training step by name).
+
+    >>> network({}, [("relu", {})], torch.tensor([[-1.0, 2.0]]))[0]
+    tensor([[0., 2.]])
+    """
+    running = {}
+    for kind, options in plan:
+        if kind == "dense":
+            name, index, sign = options["weight"]
+            V, b = virtual_weight(params[name], index, sign), None
+            if options["bias"] is not None:
+                name, index, sign = options["bias"]
+                b = virtual_weight(params[name], index, sign)
+            x = dense(x, V, b)
+        elif kind == "batch_norm":
+            names = [options[part] for part in ("gamma", "beta", "mean", "variance")]
+            values = [params[name] for name in names]
+            x, mean, variance = batch_norm(x, *values, training=step is not None)
+            if step is not None:
+                running |= {options["mean"]: mean, options["variance"]: variance}
+        elif kind == "dropout":
+            if step is not None:
+                mask = dropout_mask(tuple(x.shape), options["rate"], options["seed"], step)
+                x = dropout(x, mask, options["rate"])
+        else:
+            x = ACTIVATIONS[kind](x)
+    return x, running
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Softmax cross-entropy with integer labels, the mean over the batch.
+
+    >>> float(cross_entropy(torch.zeros(1, 1), torch.tensor([0])))
+    0.0
+    """
+    return functional.cross_entropy(logits, labels.long())
+
+
+def mean_squared_error(y: Tensor, target: Tensor) -> Tensor:
+    """The mean over all elements.
+
+    >>> float(mean_squared_error(torch.zeros(1, 2), torch.tensor([[0.0, 2.0]])))
+    2.0
+    """
+    return functional.mse_loss(y, target)
+
+
+def loss_and_gradients(
+    params: dict[str, np.ndarray],
+    plan: Plan,
+    x: np.ndarray,
+    target: np.ndarray,
+    step: int | None = None,
+    loss: Loss = cross_entropy,
+) -> tuple[float, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(loss, y, gradients by name with "x" for that of the input, new running statistics).
+
+    >>> x, target = np.array([[3.0]]), np.array([[1.0]])
+    >>> loss_and_gradients({}, [("relu", {})], x, target, loss=mean_squared_error)[2]
+    {'x': array([[4.]])}
+    """
+    leaves = tensors(params)
+    leaf = tensor(x).requires_grad_()
+    y, running = network(leaves, plan, leaf, step)
+    value = loss(y, tensor(target))
+    value.backward()
+    grads = {name: t.grad.numpy() for name, t in leaves.items() if t.grad is not None}
+    new = {name: t.numpy() for name, t in running.items()}
+    return value.item(), y.detach().numpy(), grads | {"x": leaf.grad.numpy()}, new
+
+
+def train(
+    params: dict[str, np.ndarray],
+    plan: Plan,
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    optimiser: Callable[[list[Tensor]], torch.optim.Optimizer],
+    loss: Loss = cross_entropy,
+    first_step: int = 0,
+) -> list[dict[str, np.ndarray]]:
+    """All parameters and running statistics after each of the steps first_step, first_step + 1, ...
+
+    >>> parameters = {"w": np.array([1.0])}
+    >>> plan = [("dense", {"weight": ("w", np.array([[0]]), np.array([[1]])), "bias": None})]
+    >>> batch = np.array([[1.0]]), np.array([[0.0]])
+    >>> sgd = lambda leaves: torch.optim.SGD(leaves, lr=0.25)
+    >>> train(parameters, plan, [batch], sgd, loss=mean_squared_error)
+    [{'w': array([0.5])}]
+    """
+    leaves, after = tensors(params), []
+    statistics = {
+        options[part]
+        for kind, options in plan
+        if kind == "batch_norm"
+        for part in ("mean", "variance")
+    }
+    stepper = optimiser([t for name, t in leaves.items() if name not in statistics])
+    for step, (x, target) in enumerate(batches, first_step):
+        stepper.zero_grad()
+        y, running = network(leaves, plan, tensor(x), step)
+        loss(y, tensor(target)).backward()
+        stepper.step()
+        leaves.update(running)
+        after.append({name: t.detach().numpy().copy() for name, t in leaves.items()})
+    return after
