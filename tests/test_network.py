@@ -1,7 +1,7 @@
-"""Whole networks against PyTorch's autograd, finite differences and the loops.
+"""Networks as a whole: exact on integers on every backend, gradients that add up, and refusals.
 
-Integer-valued networks must agree bit for bit; real ones within the radii of tests/balls.py. The
-buckets and signs of every twin come from the loops of reference/hashes.py.
+Buckets and signs of every twin come from the loops of reference/hashes.py. Networks of real numbers
+are in test_network_reals.py.
 """
 
 from itertools import pairwise
@@ -12,43 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minihash import core
-from minihash.arbnet import arbnet
-from minihash.hashes import Identity, Lookup, Modulus, Neighborhood, Uniform
-from minihash.layers import ELU, BatchNorm1d, Dense, Dropout, ReLU, Sigmoid, Tanh
+from minihash.hashes import Modulus, Uniform
+from minihash.layers import ELU, BatchNorm1d, Dense, ReLU
 from minihash.network import Sequential
 from minihash.weights import VirtualWeight
-from reference import finite_differences, torch_twins
-from reference.training import initial_bound, initial_table
-from tests import balls
 from tests.hash_strategies import ANYWHERE, KINDS
-from tests.strategies import cotangent, dtypes, frozen, frozen_dict, whole
-from tests.twins import parameters, plan_of
-
-U = {np.float32: 2.0**-24, np.float64: 2.0**-53}
-SHARP = {np.float32: 2.0**-5, np.float64: 2.0**-29}
-training_or_not = pytest.mark.parametrize("step", [None, 3], ids=["evaluation", "training"])
-
-
-def autograd(params, plan, x, dy, step=None):
-    """(y, dx, gradients, running statistics), by PyTorch in float64."""
-    seen = []
-
-    def loss(y, cotangent):
-        seen.append(y.detach().numpy())
-        return (y * cotangent).sum()
-
-    wide = {name: np.asarray(p, np.float64) for name, p in params.items()}
-    x, dy = np.asarray(x, np.float64), np.asarray(dy, np.float64)
-    _, _, grads, running = torch_twins.loss_and_gradients(wide, plan, x, dy, step, loss)
-    return seen[0], grads.pop("x"), grads, running
-
-
-def engine(network, params, x, dy, step=None, backend="numpy"):
-    with core.use(backend):
-        y, caches = network.forward(params, x, step)
-        dx, grads = network.backward(params, caches, dy)
-    return y, dx, grads, {} if step is None else network.running(params, caches)
-
+from tests.strategies import dtypes, whole
+from tests.twins import autograd, engine, plan_of
 
 # Integer-valued networks: exact, so that no term, sign, layer or order can be wrong by a little.
 
@@ -162,185 +132,6 @@ def test_gradients_of_a_shared_table_are_summed_over_its_readers():
     np.testing.assert_array_equal(one["table"], sum(four.values()))
 
 
-# Real-valued networks.
-
-SIZES, BATCH = (6, 5, 4), 16
-HASHES = {
-    "identity": {},
-    "modulus": {},
-    "uniform": {},
-    "dirichlet": {"alpha": 0.5},
-    "neighborhood": {"radius": 2},
-}
-ARBNETS = [
-    pytest.param(
-        {"hash": hash_, "scope": scope, "bias": bias, **options, **signed},
-        id="-".join([hash_, scope, bias, *signed]),
-    )
-    for hash_, options in HASHES.items()
-    for scope in ("network", "layer")
-    for bias in ("free", "hashed", "none")
-    for signed in ({}, {"signed": True})
-    if not (hash_ == "identity" and signed)
-] + [
-    pytest.param({"hash": "hashednets", "scope": "layer", "bias": bias}, id=f"hashednets-{bias}")
-    for bias in ("free", "hashed", "none")
-]
-
-
-def assert_near_pytorch(network, dtype, step, backend="numpy", seed=0):
-    rng = np.random.default_rng(seed)
-    plan, params = plan_of(network), frozen_dict(parameters(network, rng, dtype))
-    x = frozen(rng.normal(size=(BATCH, SIZES[0])).astype(dtype))
-    y_shape = (BATCH, SIZES[-1])
-    dy = cotangent(y_shape, dtype, seed + 1)
-    found = engine(network, params, x, dy, step, backend)
-    expected = autograd(params, plan, x, dy, step)
-
-    def radii(u):
-        balled = {name: balls.ball(p, u) for name, p in params.items()}
-        y, caches, running = balls.forward(balled, plan, balls.ball(x, u), step)
-        dx, grads = balls.backward(balled, plan, caches, balls.ball(dy, u), step)
-        return y, dx, grads, running
-
-    flat = [
-        {"y": y, "dx": dx, **grads, **running}
-        for y, dx, grads, running in (found, expected, radii(U[dtype]), radii(U[np.float64]))
-    ]
-    assert all(sorted(results) == sorted(flat[0]) for results in flat)
-    for name, result in flat[0].items():
-        oracle, bound = flat[1][name], flat[2][name].rad + flat[3][name].rad
-        assert result.dtype == dtype and result.shape == oracle.shape
-        assert not any(np.shares_memory(result, given) for given in (x, dy, *params.values()))
-        assert (abs(result - oracle) <= bound).all(), name
-        # A bound that a wrong network would meet is none.
-        assert bound.max() <= SHARP[dtype] * max(abs(r).max() for r in flat[1].values()), name
-
-
-@training_or_not
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("options", ARBNETS)
-def test_arbnets_equal_pytorch(options, dtype, step):
-    assert_near_pytorch(arbnet(SIZES, compression=0.7, seed=2, **options), dtype, step)
-
-
-@training_or_not
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_arbnets_equal_pytorch_in_numba(dtype, step):
-    pytest.importorskip("numba")
-    network = arbnet(SIZES, "uniform", 0.7, bias="hashed", signed=True)
-    assert_near_pytorch(network, dtype, step, "numba")
-
-
-def mixed_network():
-    """Every layer there is, two of a kind among them; Dense layers that share tables and hashes."""
-    table, pruned = Uniform(9, 3, signed=True), Lookup(4, [0, 1, 2, 3] * 5, [1, -1, 0, 1, 1] * 4)
-    bias = Neighborhood(6, 2, 5)
-    return Sequential(
-        (
-            Dense(VirtualWeight((5, 6), table, "shared", 2**33), VirtualWeight((5,), bias, "b")),
-            Dropout(0.25, seed=1),
-            Tanh(),
-            Dense(VirtualWeight((4, 5), table, "shared", 7), VirtualWeight((4,), bias, "b", 3)),
-            BatchNorm1d("first", 4),
-            Sigmoid(),
-            Dense(VirtualWeight((5, 4), pruned, "pruned")),
-            Dropout(0.25, seed=2),
-            BatchNorm1d("second", 5),
-            ELU(),
-            Dense(VirtualWeight((4, 5), Identity(20), "last")),
-        )
-    )
-
-
-@training_or_not
-@pytest.mark.parametrize("seed", range(3))
-def test_a_network_of_all_layers_equals_pytorch(seed, step):
-    assert_near_pytorch(mixed_network(), np.float64, step, seed=seed)
-
-
-@training_or_not
-@pytest.mark.parametrize("make", [mixed_network, lambda: arbnet(SIZES, "dirichlet", alpha=1.0)])
-def test_backward_equals_finite_differences(make, step):
-    network, rng = make(), np.random.default_rng(7)
-    params, x = parameters(network, rng), rng.normal(size=(6, SIZES[0]))
-    dy = rng.normal(size=(6, SIZES[-1]))
-    _, dx, grads, _ = engine(network, params, x, dy, step)
-
-    def holds(f, at, gradient):
-        expected, bound = finite_differences.gradient(f, at, dy)
-        assert (abs(gradient - expected) <= bound).all()
-        assert bound.max() < 1e-4 * abs(expected).max()
-
-    with core.use("numpy"):
-        holds(lambda x: network.forward(params, x, step)[0], x, dx)
-        for name, gradient in grads.items():
-            moved = lambda p, name=name: network.forward(params | {name: p}, x, step)[0]  # noqa: E731
-            holds(moved, params[name], gradient)
-    trained = {w.table for w in network.weights()}
-    trained |= {name for layer in network.layers for name in layer.trainable()}
-    assert grads.keys() == trained
-
-
-def test_an_evaluation_sees_examples_one_by_one_and_draws_no_mask():
-    network, rng = mixed_network(), np.random.default_rng(3)
-    params, x = parameters(network, rng), rng.normal(size=(5, 6))
-    exact = {name: balls.ball(p, U[np.float64]) for name, p in params.items()}
-    bound = balls.forward(exact, plan_of(network), balls.ball(x, U[np.float64]))[0].rad
-    with core.use("numpy"):
-        y, _ = network.forward(params, x)
-        alone = np.concatenate([network.forward(params, row[None])[0] for row in x])
-        steps = [network.forward(params, x, step)[0] for step in (0, 1, 1)]
-    assert (abs(y - alone) <= 2 * bound).all() and bound.max() < 1e-9 * abs(y).max()
-    assert (steps[0] != y).any() and (steps[0] != steps[1]).any()
-    np.testing.assert_array_equal(steps[1], steps[2])
-
-
-# Initial parameters.
-
-
-def initial_network():
-    one, two = Uniform(50, 1), Modulus(50)
-    return Sequential(
-        (
-            Dense(VirtualWeight((7, 5), one, "both"), VirtualWeight((7,), Identity(7), "free")),
-            BatchNorm1d("norm", 7),
-            Dense(VirtualWeight((3, 7), two, "both", 35), VirtualWeight((3,), one, "both", 56)),
-            Dense(VirtualWeight((4, 3), Uniform(9), "single")),
-        )
-    )
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
-def test_initial_parameters_are_those_of_the_loops_bit_for_bit(seed, dtype):
-    """Hashed biases start like the weights whose table they read, and do not move its bound."""
-    params = initial_network().init(seed, dtype)
-    tables = {"both": (50, initial_bound([(7, 5), (3, 7)])), "single": (9, initial_bound([(4, 3)]))}
-    for name, (entries, bound) in tables.items():
-        expected = np.array(initial_table(name, entries, bound, seed))
-        assert abs(expected).max() < bound
-        assert params[name].tobytes() == expected.astype(dtype).tobytes()
-    for name, value in {"norm.gamma": 1, "norm.beta": 0, "norm.running_mean": 0}.items():
-        np.testing.assert_array_equal(params[name], np.full(7, value))
-    np.testing.assert_array_equal(params["norm.running_var"], np.ones(7))
-    np.testing.assert_array_equal(params["free"], np.zeros(7))
-    assert len(params) == 7 and {p.dtype.type for p in params.values()} == {dtype}
-
-
-def test_a_single_matrix_starts_within_one_over_the_root_of_its_fan_in():
-    table = arbnet((784, 1000), "uniform", 0.125).init(0, np.float64)["table"]
-    assert initial_bound([(1000, 784)]) == 784**-0.5
-    assert 0.999 * 784**-0.5 < abs(table).max() < 784**-0.5
-    assert abs(table.mean()) < 5 * 784**-0.5 / np.sqrt(3 * table.size)
-
-
-def test_initial_parameters_are_fresh():
-    network = initial_network()
-    one, two = network.init(), network.init()
-    assert not any(np.shares_memory(one[name], two[name]) for name in one)
-
-
 # Refusals.
 
 
@@ -378,8 +169,8 @@ def test_names_that_clash_are_refused(layers, message):
 
 def test_layers_are_kept_as_a_tuple_and_networks_compare_by_value():
     assert Sequential([ELU()]).layers == (ELU(),)
-    assert mixed_network() == mixed_network() != Sequential((ELU(),))
-    assert hash(mixed_network()) == hash(mixed_network())
+    one, two = (Sequential((Dense(weight((2, 3), 5, "t")), ELU())) for _ in range(2))
+    assert one == two != Sequential((ELU(),)) and hash(one) == hash(two)
 
 
 def test_caches_of_another_network_are_refused():

@@ -1,10 +1,16 @@
-"""From a network of minihash to the plan of its twins in `reference/`, its hashes by the loops."""
+"""A network of minihash beside its twins in `reference/`, which have its hashes by the loops."""
 
 import numpy as np
 
+from minihash import core
 from minihash.layers import BatchNorm1d, Dense, Dropout
+from reference import torch_twins
 from reference.hashes import from_spec
 from tests.hash_strategies import spec_of
+
+U = {np.float32: 2.0**-24, np.float64: 2.0**-53}  # unit roundoffs
+# Bounds are below this share of the largest result: one that a wrong network would meet is none.
+SHARP = {np.float32: 2.0**-5, np.float64: 2.0**-29}
 
 
 def plan_of(network):
@@ -40,3 +46,25 @@ def parameters(network, rng, dtype=np.float64):
         for name, (shape, _) in layer.arrays().items():
             params[name] = rng.uniform(0.5, 1.5, shape)
     return {name: array.astype(dtype) for name, array in params.items()}
+
+
+def autograd(params, plan, x, dy, step=None):
+    """(y, dx, gradients, running statistics) by PyTorch in float64."""
+    seen = []
+
+    def loss(y, cotangent):
+        seen.append(y.detach().numpy())
+        return (y * cotangent).sum()
+
+    wide = {name: np.asarray(p, np.float64) for name, p in params.items()}
+    x, dy = np.asarray(x, np.float64), np.asarray(dy, np.float64)
+    _, _, grads, running = torch_twins.loss_and_gradients(wide, plan, x, dy, step, loss)
+    return seen[0], grads.pop("x"), grads, running
+
+
+def engine(network, params, x, dy, step=None, backend="numpy"):
+    """(y, dx, gradients, running statistics) by minihash."""
+    with core.use(backend):
+        y, caches = network.forward(params, x, step)
+        dx, grads = network.backward(params, caches, dy)
+    return y, dx, grads, {} if step is None else network.running(params, caches)
