@@ -72,6 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("always", UserWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)  # a run that diverges is told of once
             warnings.showwarning = _show_warning
             args = _parser().parse_args(argv)
             from minihash.run import commands

@@ -81,7 +81,7 @@ def _data(args: Namespace, model: Model) -> Dataset:
     config = config_of(Path(args.model))
     name = args.dataset or (config.dataset if config else model.dataset)
     place = args.data_dir or (config.data_dir if config else None)
-    if args.dataset is None and name.endswith(".npz") and not Path(name).is_file():
+    if args.dataset is None and name.endswith(".npz") and not Path(name).expanduser().is_file():
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )

@@ -128,7 +128,12 @@ def load(folder: Path) -> Run:
         loss_sum = float(arrays.pop("loss_sum"))
         config = Config.from_json(spec["config"])
         model = decoded(path, spec["model"], arrays, params)
-        state = State(params, optimiser, spec["schedule"], loss_sum=loss_sum, **spec["counters"])
+        schedule, counters = spec["schedule"], spec["counters"]
+        if schedule.keys() != model.training.schedule.init().keys():
+            raise ValueError("the state of its schedule is none")
+        if counters.keys() != set(COUNTERS) or any(type(n) is not int for n in counters.values()):
+            raise ValueError("its counters are none")
+        state = State(params, optimiser, schedule, loss_sum=loss_sum, **counters)
         return Run(config, model, state, spec["data"], metrics, spec["seconds"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"cannot resume from {path}: {error}; restore it from a copy") from None

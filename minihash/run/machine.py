@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minihash import core
+from minihash.core import threads as pool
 from minihash.run.terminal import size
 
 
@@ -23,7 +24,8 @@ def machine(backend: str | None = None, threads: int | None = None) -> Iterator[
     """
     with core.use(backend):
         core.get_backend()
-        before = core.get_threads()
+        core.get_threads()
+        before = pool._threads  # None, unless it was set: the environment may still change
         if threads is not None:
             core.set_threads(threads)
         try:

@@ -52,6 +52,9 @@ class Bar(Progress):
     @contextmanager
     def shown(self, run: Run) -> Iterator[None]:
         """Open the bar before the first step, which may compile for some seconds."""
+        if run.finished:
+            yield
+            return
         from tqdm import tqdm
 
         with tqdm(

@@ -9,6 +9,7 @@ hash. The dense net beside it has a number for each virtual weight instead of ta
 
 import dataclasses
 import math
+import textwrap
 
 import numpy as np
 
@@ -161,15 +162,13 @@ def histogram(load: np.ndarray) -> list[tuple[int, int, int]]:
 
 def pages(about: dict, columns: int, blocks: bool) -> str:
     """A `report` as text of so many columns."""
-    trained = (
-        f"trained on {about['dataset']} for {about['epochs']} epochs, {about['steps']:,} steps"
-    )
+    trained = f"trained on {about['dataset']}: {about['epochs']} epochs, {about['steps']:,} steps"
     return "\n\n".join(
         (
             trained,
             _layers(about),
             _memory(about),
-            _tables(about),
+            _tables(about, columns),
             _histogram(about, columns, blocks),
         )
     )
@@ -209,23 +208,24 @@ def _memory(about: dict) -> str:
     return terminal.table(rows, "<>><")
 
 
-def _tables(about: dict) -> str:
+def _tables(about: dict, columns: int) -> str:
     rows = [("table", "buckets", "weights", "entropy", "of ln n", "empty", "largest load")]
     for t in about["tables"]:
         entropy = (f"{t['entropy']:.4f}", f"{t['normalised_entropy']:.4f}")
         rows.append(
             (t["table"], t["buckets"], t["virtual_weights"], *entropy, t["empty"], t["largest"])
         )
-    hashes = dict.fromkeys(f"{t['table']}: {t['hash']}" for t in about["tables"])
-    return "\n".join((terminal.table(rows, "<>>>>>>"), *hashes))
+    hashes = [f"{t['table']}: {t['hash']}" for t in about["tables"]]
+    lines = [textwrap.fill(line, columns, subsequent_indent="  ") for line in hashes]
+    return "\n".join((terminal.table(rows, "<>>>>>>"), *lines))
 
 
 def _histogram(about: dict, columns: int, blocks: bool) -> str:
     lines = about["histogram"]
+    loads = [f"{low:,}" if low == high else f"{low:,}-{high:,}" for low, high, _ in lines]
+    counts_ = [f"{count:,}" for _, _, count in lines]
+    room = columns - 4 - max(map(len, ["load", *loads])) - max(map(len, ["buckets", *counts_]))
     most = max(count for _, _, count in lines)
-    rows = [("load", "buckets", "")]
-    room = columns - 4 - max(len(f"{high:,}") for _, high, _ in lines) * 2 - len(f"{most:,}") - 3
-    for low, high, count in lines:
-        load = f"{low:,}" if low == high else f"{low:,}-{high:,}"
-        rows.append((load, count, terminal.bar(count / most, max(room, 10), blocks)))
+    bars = [terminal.bar(count / most, max(room, 10), blocks) for _, _, count in lines]
+    rows = [("load", "buckets", ""), *zip(loads, counts_, bars, strict=True)]
     return terminal.table(rows, ">><")

@@ -72,7 +72,8 @@ def begin(
         network = config.network(data.features, data.classes)
         check_memory(sum({w.table: w.hash.buckets for w in network.weights()}.values()))
         state = training.start(network, schedule, np.dtype(config.dtype).type)
-        about = (data.standardiser(), config.dataset, data.shape, data.class_names, schedule)
+        name = Path(config.dataset).name  # without the folder of one's own file: it is shared
+        about = (data.standardiser(), name, data.shape, data.class_names, schedule)
         run = Run(config, Model(network, state.params, *about), state, disk.fingerprint(data))
         return _train(run, data, lambda: disk.create(out, run), progress or Progress())
 
