@@ -16,11 +16,14 @@ when four epochs bring no better training accuracy). The batch size and the loss
 there.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from minihash.checks import real_field
+from minihash.hashes.hash import check_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
 from minihash.layers import softmax_cross_entropy
 from minihash.network import Sequential
@@ -48,8 +51,10 @@ class Training:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
-        if not 0 < self.rate < float("inf"):
-            raise ValueError(f"the rate must be a positive number, got {self.rate!r}; try 0.1")
+        check_field(self, "seed", 0, 2**32 - 1)
+        real_field(self, "rate", 0, math.inf)
+        if self.rate == 0:
+            raise ValueError("rate of Training must be positive, got 0; try 0.1")
 
 
 @dataclass(frozen=True)
@@ -105,17 +110,18 @@ def steps(
     report of the current epoch: loss, accuracy (both over its examples so far), rate, batches.
 
     x: stored examples (count, ...), made floats batch by batch: to_input(x[batch], dtype).
-    labels: integers (count,). Raises ValueError if the data do not fit the network, before any
-    step.
+    labels: integers (count,). Raises TypeError or ValueError if the data do not fit the network, or
+    the state is beyond the last batch of an epoch of these, before any step.
     """
-    if len(x) != len(labels) or not len(x):
-        raise ValueError(
-            f"training needs as many labels as examples, at least one; "
-            f"got {len(x)} and {len(labels)}"
-        )
+    labels = fitting_labels(network, state.params, x, labels, to_input)
     dtype = next(iter(state.params.values())).dtype
     while state.epoch < training.epochs:
         order = batches(len(x), training.batch_size, training.seed, state.epoch)
+        if state.batch >= len(order):
+            raise ValueError(
+                f"the run is {state.batch} batches into an epoch, which here has {len(order)}; go "
+                "on with the data and the batch size it began with"
+            )
         for batch in order[state.batch :]:
             rate = training.schedule.rate(training.rate, state.schedule, state.step)
             state = step(network, training, state, to_input(x[batch], dtype), labels[batch], rate)
@@ -159,6 +165,24 @@ def step(
     )
 
 
+def fitting_labels(
+    network: Sequential,
+    params: dict[str, np.ndarray],
+    x: np.ndarray,
+    labels: np.ndarray,
+    to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
+) -> np.ndarray:
+    """The labels as integers, refused unless x and they fit each other and the network, which tells
+    by its output for the first example."""
+    if len(x) != len(labels) or not len(x):
+        raise ValueError(
+            f"there must be as many labels as examples, at least one; got {len(labels)} labels and "
+            f"{len(x)} examples; correct the data"
+        )
+    y, _ = network.forward(params, to_input(x[:1], next(iter(params.values())).dtype))
+    return softmax_cross_entropy.class_labels(labels, len(x), y.shape[1])
+
+
 def evaluate(
     network: Sequential,
     params: dict[str, np.ndarray],
@@ -167,7 +191,8 @@ def evaluate(
     to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
     batch_size: int = 500,
 ) -> tuple[float, float]:
-    """(mean loss, accuracy) over all examples, layers in evaluation mode."""
+    """(mean loss, accuracy) over all examples, layers in evaluation mode. Data as for `steps`."""
+    labels = fitting_labels(network, params, x, labels, to_input)
     dtype = next(iter(params.values())).dtype
     loss_sum, correct = 0.0, 0
     for first in range(0, len(x), batch_size):
