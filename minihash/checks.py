@@ -38,6 +38,25 @@ def float_array(
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")
 
 
+def index_array(x: np.ndarray, name: str, count: int) -> np.ndarray:
+    """`x` as a C-contiguous array of intp, refused unless it holds integers in 0 .. count - 1.
+
+    Raises TypeError for another dtype, ValueError for a number out of range.
+
+    >>> index_array(np.array([[2, 0]], np.uint8), "tokens", 3)
+    array([[2, 0]])
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name} must be integers, got {array.dtype}; convert them first")
+    if array.size and (int(array.min()) < 0 or int(array.max()) >= count):
+        raise ValueError(
+            f"{name} must lie in 0 .. {count - 1}, got {array.min()} .. {array.max()}; "
+            "correct them or enlarge the weight"
+        )
+    return np.asarray(array, np.intp, order="C")
+
+
 def parameter(
     params: dict[str, np.ndarray],
     name: str,

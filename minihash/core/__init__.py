@@ -5,6 +5,11 @@
     matmul           y = x V^T                    (batch, fan_in) -> (batch, fan_out)
     matmul_backward  dx = dy V,  dtable = scatter_add(dy^T x)
 
+and, for some of the rows of V,
+
+    gather_rows       E[t] = V[row_t]                                     -> (n, fan_in)
+    scatter_add_rows  dtable = scatter_add of dV,  dV[r] = sum of dE[t] over the t with row_t = r
+
 The contract, for every backend:
 - float32 and float64; within gamma_n * sum |a||b| of the exact result (n terms, unit roundoff u);
 - on integer-valued inputs whose sums stay below 2^24, all backends, thread counts and panel sizes
@@ -29,14 +34,23 @@ from types import ModuleType
 
 import numpy as np
 
-from minihash.checks import float_array
+from minihash.checks import float_array, index_array
+from minihash.core.kept import (
+    DEFAULT_BUDGET,
+    checked,
+    memory_budget,
+    room_for,
+    set_memory_budget,
+)
 from minihash.core.threads import get_threads, set_threads
 from minihash.weights import VirtualWeight
 
 __all__ = [
     "BACKENDS",
+    "DEFAULT_BUDGET",
     "backends",
     "gather",
+    "gather_rows",
     "get_backend",
     "get_threads",
     "matmul",
@@ -44,14 +58,13 @@ __all__ = [
     "memory_budget",
     "room_for",
     "scatter_add",
+    "scatter_add_rows",
     "set_memory_budget",
     "set_threads",
     "use",
 ]
 
 BACKENDS = ("numba", "numpy", "cuda")
-DEFAULT_BUDGET = 2**20
-_budget: int | None = None
 _chosen: ContextVar[str | None] = ContextVar("backend", default=None)
 
 
@@ -128,6 +141,47 @@ def scatter_add(dV: np.ndarray, w: VirtualWeight, backend: str | None = None) ->
     return module.scatter_add(_floats(dV, "dV", w.shape, module), w)
 
 
+def gather_rows(
+    table: np.ndarray, w: VirtualWeight, rows: np.ndarray, backend: str | None = None
+) -> np.ndarray:
+    """E[t] = V[rows[t]], without building the rest of V.
+
+    table: float (buckets,); w.shape = (height, width); rows: integers of any shape, each in
+    0 .. height - 1. Returns E (*rows.shape, width). Raises as `gather` does, and for other rows.
+
+    >>> from minihash.hashes import Modulus
+    >>> w = VirtualWeight((3, 2), Modulus(5))
+    >>> gather_rows(np.arange(5.0), w, np.array([2, 0, 2]))
+    array([[4., 0.],
+           [0., 1.],
+           [4., 0.]])
+    """
+    module = get_backend(backend)
+    _matrix(w)
+    rows = index_array(rows, "rows", w.shape[0])
+    E = module.gather_rows(_table(table, w, module), w, rows.reshape(-1))
+    return E.reshape(*rows.shape, w.shape[1])
+
+
+def scatter_add_rows(
+    dE: np.ndarray, rows: np.ndarray, w: VirtualWeight, backend: str | None = None
+) -> np.ndarray:
+    """The adjoint of `gather_rows`: repeated rows, as all equal buckets, are summed.
+
+    dE: float (*rows.shape, width). Returns dtable (buckets,). Raises as `gather_rows` does.
+
+    >>> from minihash.hashes import Modulus
+    >>> w = VirtualWeight((3, 2), Modulus(5))
+    >>> scatter_add_rows(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.array([2, 0, 2]), w)
+    array([11.,  4.,  0.,  0.,  6.])
+    """
+    module = get_backend(backend)
+    _matrix(w)
+    rows = index_array(rows, "rows", w.shape[0])
+    dE = _floats(dE, "dE", (*rows.shape, w.shape[1]), module)
+    return module.scatter_add_rows(dE.reshape(-1, w.shape[1]), rows.reshape(-1), w)
+
+
 def matmul(
     x: np.ndarray,
     table: np.ndarray,
@@ -147,8 +201,9 @@ def matmul(
     array([[21., 13.]])
     """
     module = get_backend(backend)
-    table = _table(table, w)
-    return module.matmul(_batch(x, "x", 1, table, w), table, w, kept=kept)
+    table = _table(table, w, module)
+    x = _batch(x, "x", 1, table, w, module)
+    return module.matmul(x, table, w, kept=checked(kept, table, w))
 
 
 def matmul_backward(
@@ -179,47 +234,7 @@ def matmul_backward(
             f"x and dy must have one batch size, got {len(x)} and {len(dy)}; "
             "pass the x that the forward pass saw"
         )
-    return module.matmul_backward(dy, x, table, w, kept=kept)
-
-
-def room_for(w: VirtualWeight, dtype: np.dtype) -> np.ndarray | None:
-    """An array for `matmul` to keep V of w in, if the memory budget allows it and it would help.
-
-    >>> from minihash.hashes import Modulus, Uniform
-    >>> room_for(VirtualWeight((200, 784), Uniform(100)), np.float32).shape
-    (200, 784)
-    >>> room_for(VirtualWeight((20000, 20000), Uniform(100)), np.float32) is None
-    True
-    """
-    if w.hash.run > 1 or w.size * np.dtype(dtype).itemsize > memory_budget():
-        return None
-    return np.empty(w.shape, dtype)
-
-
-def memory_budget() -> int:
-    """Bytes up to which a virtual weight is kept from forward to backward."""
-    if _budget is not None:
-        return _budget
-    text = os.environ.get("MINIHASH_MEMORY_BUDGET", str(DEFAULT_BUDGET))
-    if not text.isdigit():
-        raise ValueError(
-            f"MINIHASH_MEMORY_BUDGET must be a number of bytes, got {text!r}; unset or correct it"
-        )
-    return int(text)
-
-
-def set_memory_budget(size: int | None) -> None:
-    """Keep virtual weights of at most `size` bytes each from forward to backward (None: the
-    default). Results do not depend on it.
-
-    >>> set_memory_budget(0); memory_budget()
-    0
-    >>> set_memory_budget(None)
-    """
-    global _budget
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0):
-        raise ValueError(f"the memory budget must be a number of bytes, got {size!r}")
-    _budget = size
+    return module.matmul_backward(dy, x, table, w, kept=checked(kept, table, w))
 
 
 def _floats(
@@ -242,10 +257,7 @@ def _table(table: np.ndarray, w: VirtualWeight, module: ModuleType) -> np.ndarra
 def _batch(
     x: np.ndarray, name: str, axis: int, table: np.ndarray, w: VirtualWeight, module: ModuleType
 ) -> np.ndarray:
-    if len(w.shape) != 2:
-        raise ValueError(
-            f"a product needs a weight of shape (fan_out, fan_in), got {w.shape}; reshape it"
-        )
+    _matrix(w)
     x = _floats(x, name, (None, w.shape[axis]), module)
     if x.dtype != table.dtype:
         raise TypeError(
@@ -253,3 +265,10 @@ def _batch(
             "convert one of them"
         )
     return x
+
+
+def _matrix(w: VirtualWeight) -> None:
+    if len(w.shape) != 2:
+        raise ValueError(
+            f"a product needs a weight of shape (fan_out, fan_in), got {w.shape}; reshape it"
+        )

@@ -5,8 +5,9 @@ Where bucket(i) = i mod n, the entry (r, c) of V is table[(first_id + r fan_in +
     row r equals row r + D,   D = n / gcd(n, fan_in)      y[:, r]  = y[:, r mod D]
     column c equals column c + n                          x'[:, j] = sum of x[:, c], c = j mod n
 
-So only the first min(fan_out, D) rows and min(fan_in, n) columns are multiplied, and backward the
-sums and the copies change places: dy is summed over equal rows, dx copied to equal columns.
+So only the first min(fan_out, D) rows and min(fan_in, n) columns are multiplied (of a transposed
+weight: the other way round), and backward the sums and the copies change places: dy is summed over
+equal rows, dx copied to equal columns.
 """
 
 import math
@@ -25,6 +26,8 @@ def distinct(w: VirtualWeight) -> tuple[int, int]:
     >>> distinct(VirtualWeight((100, 50), Modulus(500)))
     (10, 50)
     """
+    if w.transposed:
+        return distinct(w.T)[::-1]
     fan_out, fan_in = w.shape
     n = w.hash.buckets
     if w.hash.run == 1 or w.hash.run != n:

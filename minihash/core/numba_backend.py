@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minihash.core import cyclic, panels
+from minihash.core import cyclic, panel_rows, panels
 from minihash.hashes.body import bound, compiled
 from minihash.hashes.jit import HAVE_NUMBA, njit
 from minihash.hashes.xxh32 import U64
@@ -34,6 +34,14 @@ def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
     return panels.scatter_add(dV, w, SELF)
+
+
+def gather_rows(table: np.ndarray, w: VirtualWeight, rows: np.ndarray) -> np.ndarray:
+    return panel_rows.gather_rows(table, w, rows, SELF)
+
+
+def scatter_add_rows(dV: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    return panel_rows.scatter_add_rows(dV, rows, w, SELF)
 
 
 def matmul(
@@ -71,22 +79,22 @@ def window(table: np.ndarray, w: VirtualWeight) -> np.ndarray | None:
     if w.hash.run == 1 or w.first_id // w.hash.run != (w.first_id + w.size - 1) // w.hash.run:
         return None
     start = int(w.hash.bucket(w.first_id))
-    return table[start : start + w.size].reshape(w.shape)
+    V = table[start : start + w.size]
+    return V.reshape(w.shape[::-1]).T if w.transposed else V.reshape(w.shape)
 
 
-def locate(w: VirtualWeight, first: int, stride: int, shape: tuple[int, int]) -> Where:
+def locate(w: VirtualWeight, firsts: np.ndarray, width: int) -> Where:
     draw, place, sign = w.hash.stages
-    span = U64(first), U64(stride)
     if w.hash.run > 1:
         tail = w.hash.state[0], U64(w.hash.run), _kernels(draw, None, None)
-        return Where(runs=(*shape, *span, *tail))
-    buckets = panels.workspace("buckets", shape, np.uint32)
+        return Where(runs=(firsts, width, *tail))
+    buckets = panels.workspace("buckets", (len(firsts), width), np.uint32)
     kernels = _kernels(draw, place, sign)
-    kernels.locate(*span, buckets, w.hash.state[0])
+    kernels.locate(firsts, buckets, w.hash.state[0])
     if sign is None:
         return Where(buckets)
-    signs = panels.workspace("signs", shape, np.int8)
-    kernels.sign(*span, signs, w.hash.state[1])
+    signs = panels.workspace("signs", buckets.shape, np.int8)
+    kernels.sign(firsts, signs, w.hash.state[1])
     return Where(buckets, signs)
 
 
@@ -136,13 +144,13 @@ def _kernels(draw: Callable, place: Callable | None, sign: Callable | None) -> _
 # Kernels. `draw`, `place` and `sign` are bound to the bodies of a hash.
 
 
-def locate_drawn(first, stride, buckets, state):
+def locate_drawn(firsts, buckets, state):
     rows, columns = buckets.shape
     n = state[0]
     for r in range(rows):
         start = 0
         while start < columns:  # again only where the residue wraps
-            i = first + U64(r) * stride + U64(start)
+            i = firsts[r] + U64(start)
             residue = i % n
             chunk = buckets[r, start : start + np.int64(n - residue)]
             for c in range(chunk.size):
@@ -150,14 +158,14 @@ def locate_drawn(first, stride, buckets, state):
             start += chunk.size
 
 
-def locate_placed(first, stride, buckets, state):
+def locate_placed(firsts, buckets, state):
     rows, columns = buckets.shape
     n = state[0]
     words = np.empty(CHUNK, np.uint64)
     for r in range(rows):
         start = 0
         while start < columns:
-            i = first + U64(r) * stride + U64(start)
+            i = firsts[r] + U64(start)
             residue = i % n
             chunk = buckets[r, start : start + min(CHUNK, np.int64(n - residue))]
             for c in range(chunk.size):
@@ -167,10 +175,10 @@ def locate_placed(first, stride, buckets, state):
             start += chunk.size
 
 
-def locate_signs(first, stride, signs, state):
+def locate_signs(firsts, signs, state):
     rows, columns = signs.shape
     for r in range(rows):
-        i = first + U64(r) * stride
+        i = firsts[r]
         for c in range(columns):
             signs[r, c] = sign(i + U64(c), state)
 
@@ -214,12 +222,12 @@ def signed(v, s):
     return v if s > 0 else (-v if s < 0 else np.float32(0))
 
 
-def read_runs(table, V, top, left, rows, columns, first, stride, state, run):
-    for r in range(rows):
+def read_runs(table, V, top, left, firsts, columns, state, run):
+    for r in range(firsts.size):
         row = V[top + r, left : left + columns]
         start = 0
         while start < columns:
-            i = first + U64(r) * stride + U64(start)
+            i = firsts[r] + U64(start)
             b = draw(i, i % state[0], state)
             chunk = row[start : start + np.int64(run - i % run)]
             for c in range(chunk.size):
@@ -227,11 +235,11 @@ def read_runs(table, V, top, left, rows, columns, first, stride, state, run):
             start += chunk.size
 
 
-def add_runs(panel, dtable, rows, columns, first, stride, state, run):
-    for r in range(rows):
+def add_runs(panel, dtable, firsts, columns, state, run):
+    for r in range(firsts.size):
         start = 0
         while start < columns:
-            i = first + U64(r) * stride + U64(start)
+            i = firsts[r] + U64(start)
             b = draw(i, i % state[0], state)
             chunk = panel[r, start : start + np.int64(run - i % run)]
             for c in range(chunk.size):

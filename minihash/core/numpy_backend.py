@@ -2,6 +2,7 @@
 
 V      = sign * table[bucket]                gather
 dtable = sum of sign * dV over each bucket    scatter_add, summed in float64
+                                              gather_rows, scatter_add_rows: for some rows of V
 y      = x V^T
 dx     = dy V,   dV = dy^T x
 """
@@ -18,12 +19,26 @@ def available() -> str:
 
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    ids = identifiers(w)
-    return signed(table[w.hash.bucket(ids)], w.hash.sign(ids))
+    return read(table, w, w.identifiers())
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    ids = identifiers(w)
+    return add(dV, w, w.identifiers())
+
+
+def gather_rows(table: np.ndarray, w: VirtualWeight, rows: np.ndarray) -> np.ndarray:
+    return read(table, w, w.identifiers(rows))
+
+
+def scatter_add_rows(dV: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    return add(dV, w, w.identifiers(rows))
+
+
+def read(table: np.ndarray, w: VirtualWeight, ids: np.ndarray) -> np.ndarray:
+    return signed(table[w.hash.bucket(ids)], w.hash.sign(ids))
+
+
+def add(dV: np.ndarray, w: VirtualWeight, ids: np.ndarray) -> np.ndarray:
     weights = signed(dV, w.hash.sign(ids)).reshape(-1)
     buckets = w.hash.bucket(ids).reshape(-1)
     total = np.bincount(buckets, weights=weights, minlength=w.hash.buckets)
@@ -56,8 +71,3 @@ def matmul_backward(
 def signed(values: np.ndarray, sign: np.ndarray) -> np.ndarray:
     """sign * values; a missing connection (sign 0) is 0 even where the value is an infinity."""
     return np.where(sign > 0, values, np.where(sign < 0, -values, values.dtype.type(0)))
-
-
-def identifiers(w: VirtualWeight) -> np.ndarray:
-    """uint64, the shape of w."""
-    return (np.arange(w.size, dtype=np.uint64) + np.uint64(w.first_id)).reshape(w.shape)

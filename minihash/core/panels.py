@@ -9,13 +9,15 @@ rows (forward) or of columns (backward). The cut depends on the shape and the ta
 a scatter-add are dealt to `LANES` partial tables, each summed in one fixed order, and the lanes are
 merged in another: so the bits are the same for any number of threads.
 
-A backend gives four primitives on panels, where (first, stride) say that the entry (r, c) of a
-panel has the identifier first + r stride + c:
+A backend gives four primitives on panels, where the entry (r, c) of a panel has the identifier
+firsts[r] + c:
 
     window(table, w)                   V as a view of the table, where it is one; else None
-    locate(w, first, stride, shape)    where the entries of a panel are in the table
+    locate(w, firsts, width)           where the entries of a panel are in the table
     read(table, where, V, top, left)   V[top + r, left + c] = sign * table[bucket] over the panel
     add(panel, where, dtable)          dtable[bucket] += sign * panel; the panel may be overwritten
+
+A tile of a transposed weight is a panel of the weight itself, read and added lying down (`lying`).
 
 V itself, `kept`, is held from forward to backward only where the caller gives an array for it.
 """
@@ -55,27 +57,50 @@ def blocks(size: int, most: int) -> Iterator[slice]:
         yield slice(size * k // count, size * (k + 1) // count)
 
 
+def lying(V: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    """V or a tile of it, as a view in which identifiers follow one another along the last axis."""
+    return V.T if w.transposed else V
+
+
+def upright(w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
+    """Fresh room for V, so that `lying` is C-contiguous."""
+    return np.empty(w.shape[::-1], dtype).T if w.transposed else np.empty(w.shape, dtype)
+
+
+def tile(w: VirtualWeight, rows: slice, columns: slice) -> tuple[np.ndarray, int]:
+    """(firsts, width) of the panel that holds V[rows, columns]: uint64 (panel rows,), a number."""
+    if w.transposed:
+        w, rows, columns = w.T, columns, rows
+    numbers = np.arange(rows.start, rows.stop, dtype=np.uint64)
+    first = np.uint64(w.first_id + columns.start)
+    return first + numbers * np.uint64(w.strides[0]), columns.stop - columns.start
+
+
 def gather(table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
-    V = np.empty(w.shape, table.dtype)
-    flat = V.reshape(1, -1)
+    V = upright(w, table.dtype)
+    flat = lying(V, w).reshape(1, -1)
 
     def part(cut: slice) -> None:
-        where = backend.locate(w, w.first_id + cut.start, w.size, (1, cut.stop - cut.start))
+        where = backend.locate(w, first_of(w, cut), cut.stop - cut.start)
         backend.read(table, where, flat, 0, cut.start)
 
     run([lambda cut=cut: part(cut) for cut in blocks(w.size, LONG * SHORT)])
-    return V
+    return np.asarray(V, order="C")
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
-    flat = dV.reshape(1, -1)
+    flat = lying(dV, w).reshape(1, -1)
 
     def part(cut: slice, dtable: np.ndarray) -> None:
         panel = workspace("panel", (1, cut.stop - cut.start), dV.dtype)
         panel[:] = flat[:, cut]
-        backend.add(panel, backend.locate(w, w.first_id + cut.start, w.size, panel.shape), dtable)
+        backend.add(panel, backend.locate(w, first_of(w, cut), panel.shape[1]), dtable)
 
     return lanes(w.hash.buckets, dV.dtype, list(blocks(w.size, LONG * SHORT)), part)
+
+
+def first_of(w: VirtualWeight, cut: slice) -> np.ndarray:
+    return np.array([w.first_id + cut.start], np.uint64)
 
 
 def lanes(buckets: int, dtype: np.dtype, cuts: list[slice], part: Callable) -> np.ndarray:
@@ -108,7 +133,6 @@ def matmul(
     """y = x V^T. shape: the first rows and columns of V that count (default: all). kept: where V is
     to be written (default: nowhere)."""
     height, width = shape or w.shape
-    stride = w.shape[1]
     y = np.empty((len(x), height), table.dtype)
     whole = backend.window(table, w)
 
@@ -117,13 +141,14 @@ def matmul(
             if whole is not None:
                 V = whole[rows, columns]
             else:
-                V = panel(rows, columns, table.dtype)
-                first = w.first_id + rows.start * stride + columns.start
-                where = backend.locate(w, first, stride, V.shape)
+                V = panel(w, rows, columns, table.dtype)
+                where = backend.locate(w, *tile(w, rows, columns))
                 if kept is None:
-                    backend.read(table, where, V, 0, 0)
+                    backend.read(table, where, lying(V, w), 0, 0)
                 else:
-                    backend.read(table, where, kept, rows.start, columns.start)
+                    corner = rows.start, columns.start
+                    corner = corner[::-1] if w.transposed else corner
+                    backend.read(table, where, lying(kept, w), *corner)
                     V = kept[rows, columns]
             put(x[:, columns], V.T, y[:, rows], add=columns.start > 0)
 
@@ -142,7 +167,6 @@ def matmul_backward(
 ) -> tuple[np.ndarray, np.ndarray]:
     """dx = dy V and dtable. shape: as for `matmul`. kept: V, if `matmul` wrote it."""
     height, width = shape or w.shape
-    stride = w.shape[1]
     dx = np.empty((len(x), width), table.dtype)
     whole = backend.window(table, w)
 
@@ -152,16 +176,15 @@ def matmul_backward(
                 put(dy[:, rows], whole[rows, columns], dx[:, columns], add=rows.start > 0)
                 np.matmul(dy[:, rows].T, x[:, columns], out=dwhole[rows, columns])
             else:
-                V = panel(rows, columns, table.dtype)
-                first = w.first_id + rows.start * stride + columns.start
-                where = backend.locate(w, first, stride, V.shape)
+                V = panel(w, rows, columns, table.dtype)
+                where = backend.locate(w, *tile(w, rows, columns))
                 if kept is None:
-                    backend.read(table, where, V, 0, 0)
+                    backend.read(table, where, lying(V, w), 0, 0)
                     put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)
                 else:
                     put(dy[:, rows], kept[rows, columns], dx[:, columns], add=rows.start > 0)
                 dV = np.matmul(dy[:, rows].T, x[:, columns], out=V)
-                backend.add(dV, where, dtable)
+                backend.add(lying(dV, w), where, dtable)
 
     cuts = list(blocks(width, SHORT))
     if whole is not None:
@@ -174,8 +197,12 @@ def matmul_backward(
     return dx, lanes(w.hash.buckets, table.dtype, cuts, part)
 
 
-def panel(rows: slice, columns: slice, dtype: np.dtype) -> np.ndarray:
-    return workspace("panel", (rows.stop - rows.start, columns.stop - columns.start), dtype)
+def panel(w: VirtualWeight, rows: slice, columns: slice, dtype: np.dtype) -> np.ndarray:
+    """This thread's room for V[rows, columns], so that `lying` is C-contiguous."""
+    shape = rows.stop - rows.start, columns.stop - columns.start
+    if w.transposed:
+        return workspace("panel", shape[::-1], dtype).T
+    return workspace("panel", shape, dtype)
 
 
 def put(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool) -> None:
