@@ -78,6 +78,7 @@ def test_a_spec_is_plain_and_says_what_it_holds():
     weight = VirtualWeight((2, 3), Dirichlet(4, math.inf, signed=True), "t", 5)
     hash_ = {"type": "Dirichlet", "buckets": 4, "alpha": {"float": "inf"}, "seed": 0}
     fields = {"shape": [2, 3], "hash": hash_ | {"signed": True}, "table": "t", "first_id": 5}
+    fields["transposed"] = False
     assert encode(weight, {}) == {"type": "VirtualWeight"} | fields
     assert encode(Sequential((ELU(),)), {}) == {"type": "Sequential", "layers": [{"type": "ELU"}]}
 

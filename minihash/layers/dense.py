@@ -7,6 +7,9 @@
                 dW = scatter_add(dy^T x)
                 dB = scatter_add(sum over the batch of dy)
 
+x may have positions, as (batch, length, fan_in): each is an example here, and the sums over the
+batch are over the positions too.
+
 The core never builds V or dV; in training it keeps V from forward to backward where that fits its
 memory budget. W and B are tables of `params`; if they are one, its gradient is the sum of the two.
 
@@ -30,7 +33,7 @@ Cache = tuple[np.ndarray, np.ndarray | None]  # x, and V where it is kept
 class Dense(Layer):
     """y = x V^T + b.
 
-    weight: a virtual weight of shape (fan_out, fan_in). bias: None, or a virtual weight of shape
+    weight: a virtual weight of shape (fan_out, fan_in), a view of another's for a tie. bias: None, or a virtual weight of shape
     (fan_out,); a free bias is one under the Identity hash, on a table of its own.
     Raises TypeError or ValueError if they are anything else.
 
@@ -67,29 +70,31 @@ class Dense(Layer):
     def forward(
         self, params: Params, x: np.ndarray, step: int | None = None
     ) -> tuple[np.ndarray, Cache]:
-        """x (batch, fan_in) -> y (batch, fan_out).
+        """x (batch, ..., fan_in) -> y (batch, ..., fan_out).
 
         Raises TypeError or ValueError if x or a table has another shape, or they differ in dtype.
         """
-        x = float_array(x, "x of Dense", (None, self.weight.shape[1]))
+        fan_out, fan_in = self.weight.shape
+        x = float_array(x, "x of Dense", (None,) * max(1, np.ndim(x) - 1) + (fan_in,))
         kept = None if step is None else core.room_for(self.weight, x.dtype)
         table = self._table(params, self.weight, x.dtype)
-        y = core.matmul(x, table, self.weight, kept=kept)
+        y = core.matmul(x.reshape(-1, fan_in), table, self.weight, kept=kept)
         if self.bias is not None:
             y += core.gather(self._table(params, self.bias, x.dtype), self.bias)
-        return y, (x, kept)
+        return y.reshape(*x.shape[:-1], fan_out), (x, kept)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
-        """dy (batch, fan_out) -> dx (batch, fan_in), and the gradient of each table by its name."""
+        """dy, of y's shape -> dx, of x's, and the gradient of each table by its name."""
         x, kept = cache
         w, b = self.weight, self.bias
-        dy = float_array(dy, "dy of Dense", (len(x), w.shape[0]), x.dtype)
-        dx, dW = core.matmul_backward(dy, x, self._table(params, w, x.dtype), w, kept=kept)
+        dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype)
+        dy, rows = (a.reshape(-1, a.shape[-1]) for a in (dy, x))
+        dx, dW = core.matmul_backward(dy, rows, self._table(params, w, x.dtype), w, kept=kept)
         grads = {w.table: dW}
         if b is not None:
             dB = core.scatter_add(column_sum(dy).astype(dy.dtype), b)
             grads[b.table] = dW + dB if b.table == w.table else dB
-        return dx, grads
+        return dx.reshape(x.shape), grads
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:

@@ -4,9 +4,10 @@
     backward(params, cache, dy)    dx, grads    the vector-Jacobian products of forward
 
 A layer is a frozen dataclass of hyperparameters. Numbers live in `params`, one flat dict for the
-whole network; `grads` has the names of the parameters it belongs to. x is (batch, features) in
-float32 or float64, and everything computed from it keeps that dtype. Inputs are never written,
-results are freshly allocated. NaN and infinities propagate.
+whole network; `grads` has the names of the parameters it belongs to. x is (batch, features), or has
+positions between these, in float32 or float64 (an embedding's: integers), and everything computed
+from it keeps that dtype. Inputs are never written, results are freshly allocated. NaN and
+infinities propagate.
 """
 
 from typing import Any
