@@ -3,8 +3,9 @@
     for each epoch e, for each batch b of the order of e:
         y, caches = network.forward(params, x_b, step)
         loss, dlogits = softmax cross-entropy of (y, labels)
-        grads = network.backward(params, caches, dlogits)
+        grads = network.backward(params, caches, dlogits) + gradients of the penalties
         params, optimiser state = optimiser.step(...),   running statistics of BatchNorm
+        params = proximal steps of the penalties
     after each epoch: the schedule sees the training accuracy
 
 Everything that changes is in one `State`, every random choice is a pure function of (seed, epoch,
@@ -22,12 +23,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from minihash import penalties
 from minihash.checks import real_field
 from minihash.hashes.hash import check_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
 from minihash.layers import softmax_cross_entropy
 from minihash.network import Sequential
 from minihash.optimisers import SGD, Adam
+from minihash.penalties import Penalty
 from minihash.schedules import Constant, Decay, Plateau
 
 
@@ -45,6 +48,7 @@ class Training:
     optimiser: SGD | Adam = field(default_factory=lambda: SGD(momentum=0.9))
     schedule: Plateau | Decay | Constant = field(default_factory=Plateau)
     seed: int = 0
+    penalties: tuple[Penalty, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -52,6 +56,10 @@ class Training:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
         check_field(self, "seed", 0, 2**32 - 1)
+        object.__setattr__(self, "penalties", tuple(self.penalties))
+        for penalty in self.penalties:
+            if not isinstance(penalty, Penalty):
+                raise TypeError(f"penalties must be of minihash.penalties, got {penalty!r}")
         real_field(self, "rate", 0, math.inf)
         if self.rate == 0:
             raise ValueError("rate of Training must be positive, got 0; try 0.1")
@@ -75,10 +83,15 @@ class State:
 def start(network: Sequential, training: Training, dtype: type = np.float32) -> State:
     """The state before the first step."""
     params = network.init(training.seed, dtype)
+    optimiser = training.optimiser.init(params, trained(network))
+    return State(params, optimiser, training.schedule.init())
+
+
+def trained(network: Sequential) -> list[str]:
+    """The names of the parameters that have a gradient."""
     names = [w.table for w in network.weights()]
     names += [name for layer in network.layers for name in layer.trainable()]
-    optimiser = training.optimiser.init(params, list(dict.fromkeys(names)))
-    return State(params, optimiser, training.schedule.init())
+    return list(dict.fromkeys(names))
 
 
 def batches(count: int, size: int, seed: int, epoch: int) -> list[np.ndarray]:
@@ -110,9 +123,10 @@ def steps(
     report of the current epoch: loss, accuracy (both over its examples so far), rate, batches.
 
     x: stored examples (count, ...), made floats batch by batch: to_input(x[batch], dtype).
-    labels: integers (count,). Raises TypeError or ValueError if the data do not fit the network, or
-    the state is beyond the last batch of an epoch of these, before any step.
+    labels: integers (count,). Raises TypeError or ValueError if data or penalties do not fit the
+    network, or the state is beyond the last batch of an epoch of these, before any step.
     """
+    penalties.checked(training.penalties, state.params, trained(network))
     labels = fitting_labels(network, state.params, x, labels, to_input)
     dtype = next(iter(state.params.values())).dtype
     while state.epoch < training.epochs:
@@ -147,11 +161,13 @@ def step(
     labels: np.ndarray,
     rate: float,
 ) -> State:
-    """One training step on the batch x, labels."""
+    """One training step on the batch x, labels. The loss that the state sums is without penalties."""
     y, caches = network.forward(state.params, x, state.step)
     loss, cache = softmax_cross_entropy.forward(y, labels)
     _, grads = network.backward(state.params, caches, softmax_cross_entropy.backward(cache))
+    grads = penalties.add_gradients(training.penalties, state.params, grads)
     new, optimiser = training.optimiser.step(state.params, grads, state.optimiser, rate)
+    new = penalties.shrink(training.penalties, state.params, new, rate)
     params = state.params | new | network.running(state.params, caches)
     return replace(
         state,
@@ -180,7 +196,7 @@ def fitting_labels(
             f"{len(x)} examples; correct the data"
         )
     y, _ = network.forward(params, to_input(x[:1], next(iter(params.values())).dtype))
-    return softmax_cross_entropy.class_labels(labels, len(x), y.shape[1])
+    return softmax_cross_entropy.class_labels(labels, len(x), y.shape[-1])
 
 
 def evaluate(
