@@ -14,18 +14,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minihash import layers, optimisers, schedules
+from minihash import layers, optimisers, penalties, schedules
 from minihash.data.dataset import Standardiser
 from minihash.hashes import HASHES, Hash
 from minihash.network import Sequential
 from minihash.training import Training
 from minihash.weights import VirtualWeight
 
+PARTS = (layers, optimisers, schedules, penalties)
 TYPES = {
     cls.__name__: cls
     for cls in (
         *(*HASHES.values(), VirtualWeight, Sequential, Training, Standardiser),
-        *(cls for room in (layers, optimisers, schedules) for cls in vars(room).values()),
+        *(cls for room in PARTS for cls in vars(room).values()),
     )
     if dataclasses.is_dataclass(cls)
 }

@@ -161,7 +161,7 @@ def step(
     labels: np.ndarray,
     rate: float,
 ) -> State:
-    """One training step on the batch x, labels. The loss that the state sums is without penalties."""
+    """One training step on the batch x, labels. The state sums the loss without the penalties."""
     y, caches = network.forward(state.params, x, state.step)
     loss, cache = softmax_cross_entropy.forward(y, labels)
     _, grads = network.backward(state.params, caches, softmax_cross_entropy.backward(cache))

@@ -19,6 +19,7 @@ ROOMS = [
     "arbnet",
     "optimisers",
     "schedules",
+    "penalties",
     "training",
     "data",
     "spec",

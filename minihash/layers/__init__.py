@@ -10,6 +10,7 @@ from minihash.layers.batchnorm1d import BatchNorm1d
 from minihash.layers.dense import Dense
 from minihash.layers.dropout import Dropout
 from minihash.layers.elu import ELU
+from minihash.layers.embedding import Embedding
 from minihash.layers.relu import ReLU
 from minihash.layers.sigmoid import Sigmoid
 from minihash.layers.tanh import Tanh
@@ -19,6 +20,7 @@ __all__ = [
     "BatchNorm1d",
     "Dense",
     "Dropout",
+    "Embedding",
     "ReLU",
     "Sigmoid",
     "Tanh",
