@@ -17,6 +17,7 @@ import numpy as np
 from minihash import layers, optimisers, penalties, schedules
 from minihash.data.dataset import Standardiser
 from minihash.hashes import HASHES, Hash
+from minihash.joint import Joint
 from minihash.network import Sequential
 from minihash.training import Training
 from minihash.weights import VirtualWeight
@@ -25,7 +26,7 @@ PARTS = (layers, optimisers, schedules, penalties)
 TYPES = {
     cls.__name__: cls
     for cls in (
-        *(*HASHES.values(), VirtualWeight, Sequential, Training, Standardiser),
+        *(*HASHES.values(), VirtualWeight, Sequential, Joint, Training, Standardiser),
         *(cls for room in PARTS for cls in vars(room).values()),
     )
     if dataclasses.is_dataclass(cls)
