@@ -92,7 +92,7 @@ def make_hash(
     tag: str = "W",
 ) -> Hash:
     """The hash called `name` for `size` virtual weights: ceil(compression * size) buckets."""
-    known = [n for n in HASHES if n not in ("lookup", "compose")]
+    known = [n for n, cls in HASHES.items() if cls.by_size]
     if name not in known:
         raise ValueError(f"hash must be one of {', '.join(known)}, got {name!r}")
     is_number = isinstance(compression, Real) and not isinstance(compression, bool)

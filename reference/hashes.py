@@ -11,6 +11,7 @@ from math import inf
 
 from reference.dirichlet import tables
 from reference.streams import h, random_sign, scale, stream
+from reference.toeplitz import toeplitz
 from reference.xxh32 import xxh32
 
 Hash = Callable[[int], tuple[int, int]]
@@ -149,6 +150,7 @@ LOOPS = {
     "HashedNets": hashednets,
     "Lookup": lookup,
     "Compose": compose,
+    "Toeplitz": toeplitz,
 }
 
 

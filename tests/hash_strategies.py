@@ -22,6 +22,7 @@ from minihash.hashes import (
     Lookup,
     Modulus,
     Neighborhood,
+    Toeplitz,
     Uniform,
 )
 from minihash.weights import VirtualWeight
@@ -53,12 +54,29 @@ def lookups(draw: st.DrawFn, size: int) -> Lookup:
 
 
 @st.composite
+def toeplitzes(draw: st.DrawFn) -> Toeplitz:
+    """A Toeplitz hash on one axis or two, whose windows fit."""
+    axes, groups = draw(st.sampled_from([1, 2])), draw(st.integers(1, 3))
+
+    def numbers(low: int, high: int) -> tuple[int, ...]:
+        return tuple(draw(st.lists(st.integers(low, high), min_size=axes, max_size=axes)))
+
+    taps, stride, padding, dilation = numbers(1, 4), numbers(1, 3), numbers(0, 3), numbers(1, 3)
+    spans = ((k - 1) * d + 1 for k, d in zip(taps, dilation, strict=True))
+    least = [max(1, span - 2 * p) for span, p in zip(spans, padding, strict=True)]
+    sizes = (n + more for n, more in zip(least, numbers(0, 6), strict=True))
+    channels, out_channels = (groups * draw(st.integers(1, 3)) for _ in range(2))
+    return Toeplitz((channels, *sizes), (out_channels, *taps), stride, padding, dilation, groups)
+
+
+@st.composite
 def written(draw: st.DrawFn) -> Hash:
     """A hash that is defined for a few identifiers only."""
     fan_in, fan_out = draw(st.integers(1, 110)), draw(st.integers(1, 12))
     return draw(
         st.builds(Identity, st.integers(1, 300))
         | st.integers(0, 60).flatmap(lookups)
+        | toeplitzes()
         | st.builds(
             HashedNets,
             table_sizes,
@@ -136,8 +154,10 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "neighborhood-signed": lambda shape, n, seed: Neighborhood(n, seed % n // 2, seed, True),
     "neighborhood-wide": lambda shape, n, seed: Neighborhood(n, n + seed % 7, seed),
     "hashednets": lambda shape, n, seed: HashedNets(n, shape[-1], math.prod(shape[:-1]), seed),
+    "toeplitz": lambda shape, n, seed: Toeplitz((2, math.prod(shape)), (2, 3), padding=1),
     "lookup": lambda shape, n, seed: _lookup(shape, n, seed, False),
     "lookup-signed": lambda shape, n, seed: _lookup(shape, n, seed, True),
     "compose": lambda shape, n, seed: Compose(Modulus(2 * n), Uniform(n, seed, True)),
 }
-ANYWHERE = [k for k in KINDS if k not in ("identity", "hashednets", "lookup", "lookup-signed")]
+BOUNDED = ("identity", "hashednets", "toeplitz", "lookup", "lookup-signed")
+ANYWHERE = [k for k in KINDS if k not in BOUNDED]

@@ -14,6 +14,7 @@ from minihash.hashes import (
     Lookup,
     Modulus,
     Neighborhood,
+    Toeplitz,
     Uniform,
 )
 
@@ -27,6 +28,14 @@ VALID = {
     HashedNets: {"buckets": 5, "fan_in": 3, "fan_out": 2, "seed": 1, "tag": "W"},
     Lookup: {"buckets": 5, "assignment": [0, 4], "signs": [1, 0]},
     Compose: {"inner": Modulus(5), "outer": Identity(5)},
+    Toeplitz: {  # test_toeplitz.py spoils its geometry
+        "shape": (2, 5, 5),
+        "kernel": (4, 3, 3),
+        "stride": (2, 2),
+        "padding": (1, 1),
+        "dilation": (1, 1),
+        "groups": 2,
+    },
 }
 FIELDS = [(cls, name) for cls, fields in VALID.items() for name in fields]
 COUNTS = {
@@ -35,6 +44,7 @@ COUNTS = {
     "radius": (0, 2**31 - 1),
     "fan_in": (1, 2**31 - 1),
     "fan_out": (1, 2**31 - 1),
+    "groups": (1, 2**31 - 1),
 }
 
 

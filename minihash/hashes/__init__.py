@@ -9,11 +9,15 @@ from minihash.hashes.identity import Identity
 from minihash.hashes.lookup import Lookup
 from minihash.hashes.modulus import Modulus
 from minihash.hashes.neighborhood import Neighborhood
+from minihash.hashes.toeplitz import Toeplitz, border_balance
 from minihash.hashes.uniform import Uniform
 
 HASHES = {
     cls.__name__.lower(): cls
-    for cls in (Identity, Modulus, Uniform, Dirichlet, Neighborhood, HashedNets, Lookup, Compose)
+    for cls in (
+        *(Identity, Modulus, Uniform, Dirichlet, Neighborhood, HashedNets),
+        *(Lookup, Compose, Toeplitz),
+    )
 }
 
 __all__ = [
@@ -27,6 +31,8 @@ __all__ = [
     "Lookup",
     "Modulus",
     "Neighborhood",
+    "Toeplitz",
     "Uniform",
     "balance",
+    "border_balance",
 ]

@@ -38,6 +38,8 @@ class Compose(Hash):
     array([0, 1, 1, 0, 1])
     """
 
+    by_size = False
+
     inner: Hash
     outer: Hash
 

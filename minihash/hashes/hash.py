@@ -50,6 +50,7 @@ class Hash:
 
     buckets: int
     signed: ClassVar[bool] = False
+    by_size: ClassVar[bool] = True  # a number of buckets and a few numbers more make one
     domain: int = 2**64
     run: int = 1
 

@@ -41,6 +41,8 @@ class Lookup(Hash):
     array([ 1, -1,  0], dtype=int8)
     """
 
+    by_size = False
+
     buckets: int
     assignment: np.ndarray
     signs: np.ndarray | None = None

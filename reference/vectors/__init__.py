@@ -23,9 +23,9 @@ def documents() -> dict[str, dict[str, Any]]:
     >>> "xxh32" in documents()
     True
     """
-    from reference.vectors import hash_groups, stream_groups
+    from reference.vectors import hash_groups, stream_groups, window_groups
 
-    return stream_groups.documents() | hash_groups.documents()
+    return stream_groups.documents() | hash_groups.documents() | window_groups.documents()
 
 
 def plain(value: Any) -> Any:
