@@ -3,12 +3,14 @@
 `params` is one flat dict of arrays. A `plan` is a list of (kind, options), one a layer:
 
     ("dense", {"weight": (name, index, sign), "bias": (name, index, sign) or None})
+    ("embedding", {"weight": (name, index, sign)})
     ("elu", {}), ("relu", {}), ("tanh", {}), ("sigmoid", {})
     ("batch_norm", {"gamma": name, "beta": name, "mean": name, "variance": name})
     ("dropout", {"rate": rate, "seed": seed})
 
 name is a key of `params`; index and sign are integer arrays of the virtual weight's shape: V = sign
-params[name][index]. `step` is the number of the training step, or None in evaluation.
+params[name][index]; those of a view are transposed, and weights of one name are tied. `step` is the
+number of the training step, or None in evaluation.
 """
 
 from typing import Any
@@ -17,6 +19,7 @@ import numpy as np
 
 from reference import activations, batch_norm, layers
 from reference.core import gather, numbers, scatter_add
+from reference.embedding import embedding_backward, embedding_forward
 
 Plan = list[tuple[str, dict[str, Any]]]
 Params = dict[str, np.ndarray]
@@ -52,7 +55,10 @@ def forward(
         if kind == "dense":
             bias = options["bias"]
             b = None if bias is None else virtual(params, bias)
-            x = layers.dense_forward(x, virtual(params, options["weight"]), b)
+            y = layers.dense_forward(_rows(x), virtual(params, options["weight"]), b)
+            x = y.reshape(*x.shape[:-1], y.shape[1])
+        elif kind == "embedding":
+            x = embedding_forward(x.astype(int), virtual(params, options["weight"]))
         elif kind == "batch_norm":
             gamma, beta = params[options["gamma"]], params[options["beta"]]
             stored = params[options["mean"]], params[options["variance"]]
@@ -75,7 +81,8 @@ def backward(
     dy: np.ndarray,
     step: int | None = None,
 ) -> tuple[np.ndarray, Params]:
-    """(dx, gradients by the parameters' names, summed over everything that reads one name).
+    """(dx, gradients by the parameters' names, summed over everything that reads one name); dx is
+    None if the first layer is an embedding.
 
     >>> backward({}, [("relu", {})], [np.array([[-1.0, 2.0]])], np.array([[5.0, 5.0]]))[0]
     array([[0., 5.]])
@@ -88,11 +95,18 @@ def backward(
 
     for (kind, options), x in zip(reversed(plan), reversed(inputs), strict=True):
         if kind == "dense":
-            dy, dV, db = layers.dense_backward(dy, x, virtual(params, options["weight"]))
+            V = virtual(params, options["weight"])
+            dx, dV, db = layers.dense_backward(_rows(dy), _rows(x), V)
+            dy = dx.reshape(x.shape)
             for weight, gradient in ((options["weight"], dV), (options["bias"], db)):
                 if weight is not None:
                     name, index, sign = weight
                     add(name, scatter_add(gradient, _entry(index, sign), len(params[name])))
+        elif kind == "embedding":
+            name, index, sign = options["weight"]
+            dV = embedding_backward(dy, x.astype(int), len(index))
+            add(name, scatter_add(dV, _entry(index, sign), len(params[name])))
+            dy = None
         elif kind == "batch_norm":
             stored = params[options["mean"]], params[options["variance"]]
             statistics = stored if step is None else None
@@ -105,6 +119,11 @@ def backward(
         else:
             dy = ACTIVATIONS[kind][1](dy, x)
     return dy, grads
+
+
+def _rows(x: np.ndarray) -> np.ndarray:
+    """(batch, ..., features) -> (positions, features)."""
+    return x.reshape(-1, x.shape[-1])
 
 
 def _entry(index: np.ndarray, sign: np.ndarray):

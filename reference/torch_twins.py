@@ -96,12 +96,11 @@ def network(
     running = {}
     for kind, options in plan:
         if kind == "dense":
-            name, index, sign = options["weight"]
-            V, b = virtual_weight(params[name], index, sign), None
-            if options["bias"] is not None:
-                name, index, sign = options["bias"]
-                b = virtual_weight(params[name], index, sign)
-            x = dense(x, V, b)
+            bias = options["bias"]
+            b = None if bias is None else _virtual(params, bias)
+            x = dense(x, _virtual(params, options["weight"]), b)
+        elif kind == "embedding":
+            x = functional.embedding(x.long(), _virtual(params, options["weight"]))
         elif kind == "batch_norm":
             names = [options[part] for part in ("gamma", "beta", "mean", "variance")]
             values = [params[name] for name in names]
@@ -115,6 +114,11 @@ def network(
         else:
             x = ACTIVATIONS[kind](x)
     return x, running
+
+
+def _virtual(params: dict[str, Tensor], weight: tuple[str, np.ndarray, np.ndarray]) -> Tensor:
+    name, index, sign = weight
+    return virtual_weight(params[name], index, sign)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
@@ -143,7 +147,8 @@ def loss_and_gradients(
     step: int | None = None,
     loss: Loss = cross_entropy,
 ) -> tuple[float, np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(loss, y, gradients by name with "x" for that of the input, new running statistics).
+    """(loss, y, gradients by name with "x" for that of the input, new running statistics). The
+    gradient of tokens, which is none, is 0.
 
     >>> x, target = np.array([[3.0]]), np.array([[1.0]])
     >>> loss_and_gradients({}, [("relu", {})], x, target, loss=mean_squared_error)[2]
@@ -156,7 +161,8 @@ def loss_and_gradients(
     value.backward()
     grads = {name: t.grad.numpy() for name, t in leaves.items() if t.grad is not None}
     new = {name: t.numpy() for name, t in running.items()}
-    return value.item(), y.detach().numpy(), grads | {"x": leaf.grad.numpy()}, new
+    dx = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+    return value.item(), y.detach().numpy(), grads | {"x": dx.numpy()}, new
 
 
 def train(

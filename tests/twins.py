@@ -3,9 +3,10 @@
 import numpy as np
 
 from minihash import core
-from minihash.layers import BatchNorm1d, Dense, Dropout
+from minihash.layers import BatchNorm1d, Dense, Dropout, Embedding
 from reference import torch_twins
 from reference.hashes import from_spec
+from reference.views import identifier
 from tests.hash_strategies import spec_of
 
 U = {np.float32: 2.0**-24, np.float64: 2.0**-53}  # unit roundoffs
@@ -20,6 +21,8 @@ def plan_of(network):
         if isinstance(layer, Dense):
             options = {"weight": reading(layer.weight), "bias": layer.bias and reading(layer.bias)}
             plan.append(("dense", options))
+        elif isinstance(layer, Embedding):
+            plan.append(("embedding", {"weight": reading(layer.weight)}))
         elif isinstance(layer, BatchNorm1d):
             parts = {"gamma": "gamma", "beta": "beta", "mean": "running_mean"}
             parts |= {"variance": "running_var"}
@@ -33,8 +36,9 @@ def plan_of(network):
 
 def reading(weight):
     """(table, index, sign): bucket and sign of each identifier, by the loops."""
-    hash_function = from_spec(spec_of(weight.hash))
-    pairs = [hash_function(weight.first_id + e) for e in range(weight.size)]
+    hash_function, place = from_spec(spec_of(weight.hash)), (weight.first_id, weight.transposed)
+    ids = (identifier(index, weight.shape, *place) for index in np.ndindex(*weight.shape))
+    pairs = [hash_function(i) for i in ids]
     index, sign = (np.reshape(column, weight.shape) for column in zip(*pairs, strict=True))
     return weight.table, index, sign
 
