@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from minihash.core.panels import upright
+from minihash.core.panels import lying, upright
 from minihash.weights import VirtualWeight
 
 DEFAULT_BUDGET = 2**20
@@ -53,12 +53,17 @@ def set_memory_budget(size: int | None) -> None:
 
 def checked(kept: np.ndarray | None, table: np.ndarray, w: VirtualWeight) -> np.ndarray | None:
     """`kept`, refused unless `room_for` could have made it for w and this table."""
-    if kept is not None and (
-        not isinstance(kept, np.ndarray) or kept.shape != w.shape or kept.dtype != table.dtype
+    if kept is None:
+        return None
+    if (
+        not isinstance(kept, np.ndarray)
+        or kept.shape != w.shape
+        or kept.dtype != table.dtype
+        or not lying(kept, w).flags.c_contiguous
     ):
         raise ValueError(
-            f"kept must be an array of shape {w.shape} and dtype {table.dtype}, "
-            f"got {getattr(kept, 'shape', kept)} and {getattr(kept, 'dtype', type(kept))}; "
-            "make it with room_for"
+            f"kept must be an array of shape {w.shape} and dtype {table.dtype}, whose memory is in "
+            f"the order of the identifiers, got {getattr(kept, 'shape', kept)} and "
+            f"{getattr(kept, 'dtype', type(kept))}; make it with room_for"
         )
     return kept

@@ -62,7 +62,7 @@ def scatter_add_rows(
 
     whole = slice(0, w.shape[1])
     dtable = np.zeros(w.hash.buckets, dE.dtype)
-    if backend.window(dtable, w) is None:
+    if len(rows) and backend.window(dtable, w) is None:
         return lanes(w.hash.buckets, dE.dtype, cuts(w, rows), lambda c, out: part(c, whole, out))
 
     def strip(columns: slice) -> None:
