@@ -258,7 +258,7 @@ def test_room_for_a_transposed_weight_lies_as_its_identifiers_do():
     np.testing.assert_array_equal(kept, gather(table, w.T))
     assert y.tobytes() == matmul(x, table, w.T, "numba").tobytes()
     for other in (kept.copy(order="C"), np.empty((20, 60)).T[::2].T):
-        with pytest.raises(ValueError, match="in the order of the identifiers.*make it with"):
+        with pytest.raises(ValueError, match=r"in the order of the identifiers.*make it with"):
             matmul(x, table, w.T, "numba", other)
 
 
