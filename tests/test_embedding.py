@@ -1,4 +1,4 @@
-"""Embedding against PyTorch's, the loops, and Dense over one-hot tokens with the weight transposed."""
+"""Embedding against PyTorch's, the loops, and Dense on one-hot tokens with the same weight."""
 
 import json
 
@@ -21,11 +21,12 @@ from tests.hash_strategies import KINDS
 from tests.strategies import dtypes, frozen
 
 rngs = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+EVERY = sorted(KINDS)
 SHAPES = st.sampled_from([(), (1,), (7,), (3, 4), (2, 0), (2, 3, 2)])
 
 
 @st.composite
-def embeddings(draw, kinds=tuple(sorted(KINDS))):
+def embeddings(draw, kinds=EVERY):
     """A layer on any hash, on a weight or the transpose of one."""
     shape = draw(st.tuples(st.integers(1, 6), st.integers(1, 6)))
     w = draw(cc.weights(draw(st.sampled_from(kinds)), st.just(shape)))
@@ -121,7 +122,7 @@ def test_it_is_dense_on_one_hot_tokens_with_the_weight_transposed(backend, data,
 
 @pytest.mark.parametrize("hash_", [Identity(1000 * 70), Uniform(16, 1, True)], ids=repr)
 def test_sums_over_repeated_tokens_have_one_order_for_any_number_of_threads(hash_):
-    """Three tokens a thousand times each, a table of few buckets: races and reordering would show."""
+    """Three tokens a thousand times each, few buckets: races and reordering would show."""
     layer = Embedding(VirtualWeight((1000, 70), hash_, "E"))
     rng = np.random.default_rng(0)
     params = {"E": cc.real(rng, (hash_.buckets,), np.float32)}
@@ -151,7 +152,7 @@ def test_only_the_rows_of_the_tokens_are_made():
     assert grads["E"].shape == (100,)
 
 
-def test_it_is_the_first_layer_of_a_network_and_starts_as_rows_of_unit_variance_over_width():
+def test_it_is_the_first_layer_of_a_network_whose_table_starts_by_its_width():
     w = VirtualWeight((9, 4), Identity(36), "E")
     net = Sequential((Embedding(w), Dense(VirtualWeight((2, 4), Identity(8), "W"))))
     params = net.init(seed=1)
@@ -201,7 +202,7 @@ def test_a_cotangent_that_does_not_fit_is_refused():
     for dy in (np.ones((1, 2, 4)), np.ones((2, 3)), np.ones((2, 1, 3))):
         with pytest.raises(ValueError, match=r"^dy of Embedding must have shape \(1, 2, 3\)"):
             Embedding(W).backward(E, cache, dy)
-    with pytest.raises(TypeError, match="must be float64 .* got float32"):
+    with pytest.raises(TypeError, match=r"must be float64 .* got float32"):
         Embedding(W).backward(E, cache, np.ones((1, 2, 3), np.float32))
 
 
