@@ -198,3 +198,48 @@ def train(
         leaves.update(running)
         after.append({name: t.detach().numpy().copy() for name, t in leaves.items()})
     return after
+
+
+def recurrent(
+    kind: str,
+    weights: list[np.ndarray],
+    x: np.ndarray,
+    state: list[np.ndarray],
+    dy: np.ndarray,
+    dstate: list[np.ndarray],
+    lengths: list[int],
+) -> dict[str, np.ndarray]:
+    """Everything that torch.nn.RNN ("tanh", "relu"), GRU or LSTM computes of a packed batch.
+
+    That is y, padded with 0, each array of the final state, and the gradients of <dy, y> +
+    <dstate, final state> in x, each array of the state (batch, hidden) and each of the weights.
+
+    weights: V_ih, V_hh, b_ih, b_hh. x: (batch, length, features), lengths: (batch,).
+
+    >>> one, ones = np.ones((1, 1)), np.ones((1, 3, 1))
+    >>> weights = [one, 2 * one, np.zeros(1), np.zeros(1)]
+    >>> found = recurrent("relu", weights, ones, [one], ones, [0 * one], [2])
+    >>> found["y"].ravel(), found["dx"].ravel()
+    (array([3., 7., 0.]), array([3., 1., 0.]))
+    """
+    cells = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
+    options = {} if kind in cells else {"nonlinearity": kind}
+    sizes = np.shape(weights[0])[1], np.shape(weights[1])[1]
+    options |= {"batch_first": True, "dtype": tensor(x).dtype}
+    cell = cells.get(kind, torch.nn.RNN)(*sizes, **options)
+    for name, w in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), weights, strict=True):
+        setattr(cell, f"{name}_l0", torch.nn.Parameter(tensor(w)))
+    leaf, *start = (tensor(array).requires_grad_() for array in (x, *state))
+    layers = tuple(s[None] for s in start)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(
+        leaf, torch.tensor(lengths), batch_first=True, enforce_sorted=False
+    )
+    packed, final = cell(packed, layers if kind == "lstm" else layers[0])
+    final = [s[0] for s in (final if kind == "lstm" else (final,))]
+    y, _ = torch.nn.utils.rnn.pad_packed_sequence(packed, batch_first=True, total_length=len(x[0]))
+    torch.autograd.backward([y, *final], [tensor(d) for d in (dy, *dstate)])
+    found = {"y": y, "dx": leaf.grad}
+    found |= {f"state{k}": s for k, s in enumerate(final)}
+    found |= {f"dstate{k}": s.grad for k, s in enumerate(start)}
+    found |= {f"d{name.removesuffix('_l0')}": w.grad for name, w in cell.named_parameters()}
+    return {name: t.detach().numpy() for name, t in found.items()}

@@ -11,12 +11,18 @@ from minihash.layers.dense import Dense
 from minihash.layers.dropout import Dropout
 from minihash.layers.elu import ELU
 from minihash.layers.embedding import Embedding
+from minihash.layers.gru import GRU
+from minihash.layers.lstm import LSTM
 from minihash.layers.relu import ReLU
+from minihash.layers.rnn import RNN
 from minihash.layers.sigmoid import Sigmoid
 from minihash.layers.tanh import Tanh
 
 __all__ = [
     "ELU",
+    "GRU",
+    "LSTM",
+    "RNN",
     "BatchNorm1d",
     "Dense",
     "Dropout",
