@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-PAUSE = 0.02  # seconds between calls: lets the spinning threads of other libraries fall asleep
+PAUSE = 0.15  # seconds between calls: threads of OpenBLAS and PyTorch spin for 0.1 s after each
 
 
 def alternate(sides: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, list[float]]:

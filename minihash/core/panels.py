@@ -117,8 +117,13 @@ def lanes(buckets: int, dtype: np.dtype, cuts: list[slice], part: Callable) -> n
             part(cut, partial)
 
     run([lambda k=k: lane(k) for k in range(count)])
-    for partial in others:
-        dtable += partial
+
+    def merge(cut: slice) -> None:
+        for partial in others:
+            dtable[cut] += partial[cut]
+
+    if count > 1:
+        run([lambda cut=cut: merge(cut) for cut in blocks(buckets, LONG * SHORT)])
     return dtable
 
 
