@@ -72,3 +72,18 @@ def engine(network, params, x, dy, step=None, backend="numpy"):
         y, caches = network.forward(params, x, step)
         dx, grads = network.backward(params, caches, dy)
     return y, dx, grads, {} if step is None else network.running(params, caches)
+
+
+def whole_parameters(network, rng):
+    """Random tables of small whole numbers."""
+    tables = {w.table: w.hash.buckets for w in network.weights()}
+    return {name: rng.integers(-8, 9, n).astype(float) for name, n in tables.items()}
+
+
+def assert_equal(found, expected):
+    """y, dx, gradients and running statistics, bit for bit: all numbers are whole."""
+    for a, b in zip(found[:2], expected[:2], strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert found[2].keys() == expected[2].keys() and found[3] == expected[3] == {}
+    for name, gradient in found[2].items():
+        np.testing.assert_array_equal(gradient, expected[2][name])
