@@ -23,8 +23,8 @@ HAVE_NUMBA = numba is not None
 
 def njit(function):
     """`numba.njit` with IEEE division (no exception in the middle of a loop) and without the GIL;
-    the function itself where Numba is missing."""
-    if numba is None:
+    the function itself where Numba is missing or NUMBA_DISABLE_JIT is set."""
+    if numba is None or numba.config.DISABLE_JIT:
         return function
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     if folder := cache_folder():
@@ -70,6 +70,7 @@ def _user_cache() -> Path:
 def _digest() -> str:
     root = Path(__file__).parents[1]
     text = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
-    for path in sorted([*(root / "hashes").glob("*.py"), *(root / "core").glob("*.py")]):
+    rooms = ("hashes", "core", "layers")
+    for path in sorted(path for room in rooms for path in (root / room).glob("*.py")):
         text.update(path.read_bytes())
     return text.hexdigest()[:16]

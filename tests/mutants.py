@@ -1,0 +1,13 @@
+"""Small deliberate bugs, each of which some test must notice.
+
+`tests/test_mutants.py` applies them one by one. Change these lists with the code: an `old` that is
+not found once is an error.
+"""
+
+from tests.mutant import Mutant
+from tests.mutants_core import CORE_MUTANTS
+from tests.mutants_hashes import HASH_MUTANTS
+from tests.mutants_kernels import KERNEL_MUTANTS
+from tests.mutants_training import TRAINING_MUTANTS
+
+MUTANTS: list[Mutant] = [*HASH_MUTANTS, *KERNEL_MUTANTS, *CORE_MUTANTS, *TRAINING_MUTANTS]

@@ -1,0 +1,208 @@
+"""Deliberate bugs in the core around its kernels: panels, threads, the door."""
+
+from tests.mutant import Mutant
+
+
+def cut(kind: str, cut: str = "wide") -> str:
+    return (
+        "tests/test_core.py::test_no_cut_and_no_thread_count_changes_integer_results"
+        f"[{cut}-{kind}-float64]"
+    )
+
+
+def edges(name: str) -> str:
+    return f"tests/test_core_edges.py -k {name}"
+
+
+def threads(name: str) -> str:
+    return f"tests/test_threads.py -k {name}"
+
+
+CORE_MUTANTS = [
+    Mutant(
+        "weights.py",
+        "self.first_id + self.size > self.hash.domain",
+        "self.first_id + self.size > self.hash.domain + 1",
+        "a weight one identifier beyond its hash",
+        "tests/test_weights.py -k last_block",
+    ),
+    Mutant(
+        "core/panels.py",
+        "first + numbers * np.uint64(w.strides[0])",
+        "first + numbers * np.uint64(columns.stop - columns.start)",
+        "the width of a panel for the stride of the weight",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "slice(size * k // count, size * (k + 1) // count)",
+        "slice(size * k // count, size * (k + 1) // count - (k + 1 < count))",
+        "off by one: the last column of a panel left out",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "put(x[:, columns], V.T, y[:, rows], add=columns.start > 0)",
+        "put(x[:, columns], V.T, y[:, rows], add=False)",
+        "the last panel alone instead of the sum",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)",
+        "put(dy[:, rows], V, dx[:, columns], add=False)",
+        "dx of the last panel alone",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "dV = np.matmul(dy[:, rows].T, x[:, columns], out=V)",
+        "dV = np.matmul(x[:, columns].T, dy[:, rows]).reshape(V.shape)",
+        "dV transposed",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "np.matmul(dy[:, rows].T, x[:, columns], out=dwhole[rows, columns])",
+        "dwhole[rows, columns] = np.matmul(x[:, columns].T, dy[:, rows]).reshape(\n"
+        "                    dwhole[rows, columns].shape\n                )",
+        "dV transposed where it is a window of the gradient",
+        cut("identity"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "for partial in others:",
+        "for partial in others[1:]:",
+        "a lane that is not merged",
+        cut("uniform", "entries"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "        partial[:] = 0\n",
+        "",
+        "a lane that begins with the last call's sums",
+        cut("uniform", "entries"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "for cut in cuts[k::count]:",
+        "for cut in cuts[k : k + 1]:",
+        "parts beyond the first of each lane forgotten",
+        cut("uniform", "entries"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "        panel[:] = flat[:, cut]\n",
+        "        panel = flat[:, cut]\n",
+        "an input that is overwritten",
+        edges("never_written and numba"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "y = np.empty((len(x), height), table.dtype)",
+        'y = workspace("y", (len(x), height), table.dtype)',
+        "an output that the next call overwrites",
+        edges("freshly_allocated and numba"),
+    ),
+    Mutant(
+        "core/panels.py",
+        "corner = rows.start, columns.start",
+        "corner = rows.start, 0",
+        "panels kept in the wrong columns",
+        "tests/test_core_kept.py -k beyond_several_panels",
+        jit=True,
+    ),
+    Mutant(
+        "core/cyclic.py",
+        "folded[:, : more.shape[1]] += more",
+        "folded[:, : more.shape[1]] = more",
+        "equal columns not summed",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/cyclic.py",
+        "np.arange(columns) % y.shape[1]",
+        "np.minimum(np.arange(columns), y.shape[1] - 1)",
+        "the last column repeated, not all of them",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/cyclic.py",
+        "n // math.gcd(n, fan_in)",
+        "n // math.gcd(n, fan_out)",
+        "the period of rows from the wrong size",
+        "tests/test_core.py -k beyond_several_panels and modulus",
+        jit=True,
+    ),
+    Mutant(
+        "core/threads.py",
+        "for part in left:",
+        "for part in parts:",
+        "every worker does every part",
+        threads("every_part"),
+    ),
+    Mutant(
+        "core/threads.py",
+        "            future.result()\n",
+        "            pass\n",
+        "an error in a worker lost",
+        threads("error_in_a_part"),
+    ),
+    Mutant(
+        "core/threads.py",
+        "library.set_num_threads(threads)",
+        "pass",
+        "BLAS left on one thread",
+        threads("given_back"),
+        jit=True,
+    ),
+    Mutant(
+        "core/__init__.py",
+        'name or _chosen.get() or os.environ.get("MINIHASH_BACKEND")',
+        'name or os.environ.get("MINIHASH_BACKEND") or _chosen.get()',
+        "the environment before the program",
+        "tests/test_backends.py -k before_environment",
+    ),
+    Mutant(
+        "core/__init__.py",
+        "if len(x) != len(dy):",
+        "if len(x) < len(dy):",
+        "a batch of x that does not fit dy",
+        edges("refused_at_the_door and another and batch and numpy"),
+    ),
+    Mutant(
+        "checks.py",
+        'return np.asarray(array, array.dtype.newbyteorder("="), order="C")',
+        "return array",
+        "strides and byte order handed to a kernel",
+        edges("layout and byte and numba and float64"),
+    ),
+    Mutant(
+        "core/kept.py",
+        "w.size * np.dtype(dtype).itemsize > memory_budget()",
+        "w.size > memory_budget()",
+        "a budget of entries, not of bytes",
+        "tests/test_core_kept.py -k within_the_budget",
+    ),
+    Mutant(
+        "core/kept.py",
+        "or kept.shape != w.shape",
+        "or kept.size != w.size",
+        "V kept in an array of another shape",
+        "tests/test_core_kept.py -k bad_array and numpy",
+    ),
+    Mutant(
+        "core/panel_rows.py",
+        "np.uint64(w.first_id) + rows.astype(np.uint64) * down",
+        "np.uint64(w.first_id) + rows.astype(np.uint64)",
+        "rows of one identifier",
+        "tests/test_rows.py -k any_shape and numba and Uniform",
+    ),
+    Mutant(
+        "core/panel_rows.py",
+        "if len(rows) and backend.window(dtable, w) is None:",
+        "if backend.window(dtable, w) is None:",
+        "no rows, and a gradient that nobody clears",
+        "tests/test_rows.py -k any_shape and numba and Uniform",
+    ),
+]

@@ -1,0 +1,180 @@
+"""Deliberate bugs in the kernels of the NumPy and the Numba backend."""
+
+from tests.mutant import Mutant
+
+
+def cut(kind: str, cut: str = "wide") -> str:
+    return (
+        "tests/test_core.py::test_no_cut_and_no_thread_count_changes_integer_results"
+        f"[{cut}-{kind}-float64]"
+    )
+
+
+def bound(kind: str, backend: str = "numba") -> str:
+    return (
+        f"tests/test_core.py::test_products_are_within_their_error_bound[{backend}-{kind}-float64]"
+    )
+
+
+def edges(name: str) -> str:
+    return f"tests/test_core_edges.py -k {name}"
+
+
+def threads(name: str) -> str:
+    return f"tests/test_threads.py -k {name}"
+
+
+KERNEL_MUTANTS = [
+    Mutant(
+        "core/numba_backend.py",
+        "            i = firsts[r] + U64(start)\n            residue = i % n\n"
+        "            chunk = buckets[r, start : start + np.int64(n - residue)]",
+        "            i = firsts[0] + U64(start)\n            residue = i % n\n"
+        "            chunk = buckets[r, start : start + np.int64(n - residue)]",
+        "every row is the first",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "chunk[c] = draw(i + U64(c), residue + U64(c), state)",
+        "chunk[c] = draw(i, residue + U64(c), state)",
+        "one hash for a whole chunk",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "chunk[c] = draw(i + U64(c), residue + U64(c), state)",
+        "chunk[c] = draw(i + U64(c), residue, state)",
+        "the residue of a chunk's first identifier",
+        cut("modulus-signed"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "words[c] = draw(i + U64(c), residue + U64(c), state)",
+        "words[c] = draw(i + U64(1), residue + U64(c), state)",
+        "one word for a whole chunk",
+        cut("dirichlet"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "chunk[c] = place(words[c], state)",
+        "chunk[c] = place(words[0], state)",
+        "one look-up for a whole chunk",
+        cut("dirichlet"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "signs[r, c] = sign(i + U64(c), state)",
+        "signs[r, c] = sign(i, state)",
+        "one sign for a whole row",
+        cut("uniform-signed"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "        i = firsts[r]\n        for c in range(columns):",
+        "        i = firsts[0]\n        for c in range(columns):",
+        "the first row's signs in every row",
+        cut("uniform-signed"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "            row[c] = table[buckets[r, c]]\n\n",
+        "            row[c] = table[buckets[r, columns - 1 - c]]\n\n",
+        "a row of V backwards",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "row[c] = signed(row[c], signs[r, c])",
+        "row[c] = row[c]",
+        "the sign missing in V",
+        cut("uniform-signed"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "panel[r, c] = signed(panel[r, c], signs[r, c])",
+        "panel[r, c] = panel[r, c]",
+        "the sign missing in the gradient",
+        cut("uniform-signed"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "        for c in range(columns):\n            dtable[buckets[r, c]] += panel[r, c]\n\n\n"
+        "def add_signed",
+        "        for c in range(columns):\n            dtable[buckets[r, c]] = panel[r, c]\n\n\n"
+        "def add_signed",
+        "additions that overwrite",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "return v if s > 0 else (-v if s < 0 else np.float32(0))",
+        "return v * s",
+        "0 times infinity where there is no connection",
+        edges("no_connection and numba"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "chunk = row[start : start + np.int64(run - i % run)]",
+        "chunk = row[start : start + np.int64(run)]",
+        "a run read beyond the table's end",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "chunk[c] = table[b + U64(c)]",
+        "chunk[c] = table[b]",
+        "a run of one entry",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "dtable[b + U64(c)] += chunk[c]",
+        "dtable[b + U64(c)] = chunk[c]",
+        "runs that overwrite",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/numba_backend.py",
+        "start = int(w.hash.bucket(w.first_id))",
+        "start = 0",
+        "a window of the table that always begins at its start",
+        bound("modulus"),
+    ),
+    Mutant(
+        "core/numpy_backend.py",
+        "return signed(table[w.hash.bucket(ids)], w.hash.sign(ids))",
+        "return table[w.hash.bucket(ids)]",
+        "the sign missing in the normative gather",
+        bound("uniform-signed", "numpy"),
+    ),
+    Mutant(
+        "core/numpy_backend.py",
+        "    total = np.bincount(buckets, weights=weights, minlength=w.hash.buckets)\n",
+        "    total = np.zeros(w.hash.buckets)\n    total[buckets] += weights\n",
+        "+= over repeated buckets, which loses additions in vectorised NumPy",
+        bound("uniform", "numpy"),
+    ),
+    Mutant(
+        "core/numpy_backend.py",
+        "dtable = scatter_add(dy.T @ x, w)",
+        "dtable = scatter_add((x.T @ dy).reshape(w.shape), w)",
+        "dV transposed in the normative backend",
+        bound("uniform", "numpy"),
+    ),
+    Mutant(
+        "core/numpy_backend.py",
+        "np.where(sign > 0, values, np.where(sign < 0, -values, values.dtype.type(0)))",
+        "sign * values",
+        "0 times infinity in the normative backend",
+        edges("no_connection and numpy"),
+    ),
+    Mutant(
+        "core/numpy_backend.py",
+        "    with blas_on_one_thread():  # the bits of a product depend on how BLAS cuts it\n"
+        "        return x @ V.T",
+        "    return x @ V.T",
+        "bits that depend on the number of BLAS threads",
+        threads("blas_threads_changes_no_bit and numpy"),
+    ),
+]
