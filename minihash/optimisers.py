@@ -54,6 +54,11 @@ class SGD:
                 "Nesterov's step needs a momentum, got 0; set momentum or drop nesterov"
             )
 
+    @property
+    def gain(self) -> float:
+        """How many times the rate a gradient moves w in all, as momentum carries it on."""
+        return 1 / (1 - self.momentum) if self.momentum < 1 else math.inf
+
     def init(self, params: Arrays, names: Iterable[str]) -> Arrays:
         """The state before the first step on the parameters called `names`."""
         return _zeros("momentum", params, names) if self.momentum else {}
@@ -105,6 +110,11 @@ class Adam:
         real_field(self, "beta2", 0, 1, open_end=True)
         real_field(self, "eps", 0, math.inf)
         real_field(self, "weight_decay", 0, math.inf)
+
+    @property
+    def gain(self) -> float:
+        """1: the first moment is a mean."""
+        return 1.0
 
     def init(self, params: Arrays, names: Iterable[str]) -> Arrays:
         """The state before the first step on the parameters called `names`."""

@@ -8,12 +8,14 @@
     WeightDecay   no part of the loss:  w' = w* - rate strength w
 
 A training step adds the gradients of the smooth ones to those of the loss. Then the optimiser goes
-from w to w*, and the others `shrink` that, with the same rate:
+from w to w*, and the others `shrink` that:
 
     w' = prox(w*),   prox(v) = the w that minimises |w - v|^2 / 2 + rate P(w)
 
-which makes entries exactly 0, as no gradient does. Under momentum and Adam too the distance is the
-Euclidean one. Nothing is kept from step to step.
+which makes entries exactly 0, as no gradient does. Under SGD with momentum each gradient moves w by
+rate / (1 - momentum) in all, so that is the rate here: where training comes to rest, the sum of the
+loss and P is least. With Adam it is Adam's, and the distance is still the Euclidean one. Nothing is
+kept from step to step.
 
 Sources: Tibshirani, JRSS B 58 (1996), L1; Yuan & Lin, JRSS B 68 (2006), groups; proximal steps:
 Parikh & Boyd, Proximal Algorithms (2014), sections 4.2 and 6.5; WeightDecay: Loshchilov & Hutter,
@@ -95,6 +97,7 @@ class L2(OnTables):
     def value(self, params: Params) -> float:
         return self.strength / 2 * sum(_square(params[name]) for name in self.tables)
 
+    @np.errstate(invalid="ignore", over="ignore")  # a diverged run shows in its loss
     def gradients(self, params: Params) -> Params:
         return {name: self.strength * params[name] for name in self.tables}
 
@@ -115,6 +118,7 @@ class WeightDecay(OnTables):
         """0: it is no part of the loss."""
         return 0.0
 
+    @np.errstate(invalid="ignore", over="ignore")
     def shrink(self, before: Params, after: Params, rate: float) -> Params:
         return {name: after[name] - rate * self.strength * before[name] for name in self.tables}
 
@@ -191,13 +195,13 @@ class GroupLasso(Penalty):
         V = core.gather(params[self.weight.table], self.weight)
         return float(self.least @ _row_norms(V))
 
+    @np.errstate(invalid="ignore", over="ignore", divide="ignore")
     def shrink(self, before: Params, after: Params, rate: float) -> Params:
         table = after[self.weight.table]
         V = core.gather(table, self.weight)
         norms = _row_norms(V)
         least = rate * self.least
-        with np.errstate(divide="ignore", invalid="ignore"):
-            lost = np.where(norms <= least, 1, least / norms)
+        lost = np.where(norms <= least, 1, least / norms)
         V *= lost[:, None].astype(V.dtype)
         return {self.weight.table: table - core.scatter_add(V, self.weight)}
 
@@ -234,6 +238,7 @@ class SoftTie(Penalty):
         a, b = (params[name] for name in self.tables)
         return self.strength / 2 * _square(a - b)
 
+    @np.errstate(invalid="ignore", over="ignore")
     def gradients(self, params: Params) -> Params:
         a, b = (params[name] for name in self.tables)
         da = self.strength * (a - b)

@@ -60,6 +60,8 @@ class Training:
         for penalty in self.penalties:
             if not isinstance(penalty, Penalty):
                 raise TypeError(f"penalties must be of minihash.penalties, got {penalty!r}")
+        if self.penalties and self.optimiser.gain == math.inf:
+            raise ValueError("penalties need an optimiser with momentum below 1; lower it")
         real_field(self, "rate", 0, math.inf)
         if self.rate == 0:
             raise ValueError("rate of Training must be positive, got 0; try 0.1")
@@ -167,7 +169,8 @@ def step(
     _, grads = network.backward(state.params, caches, softmax_cross_entropy.backward(cache))
     grads = penalties.add_gradients(training.penalties, state.params, grads)
     new, optimiser = training.optimiser.step(state.params, grads, state.optimiser, rate)
-    new = penalties.shrink(training.penalties, state.params, new, rate)
+    length = rate * training.optimiser.gain
+    new = penalties.shrink(training.penalties, state.params, new, length)
     params = state.params | new | network.running(state.params, caches)
     return replace(
         state,
