@@ -174,7 +174,7 @@ class Recurrent(Layer):
         if length == 0:
             raise ValueError(f"x of {cell} must have at least 1 step, got {x.shape}; leave it out")
         ends = self._lengths(lengths, batch, length)
-        start = self._states(state, f"state of {cell}", batch, x.dtype)
+        start = self.to_arrays(state, f"state of {cell}", batch, x.dtype)
         weights = self._weights(params, x.dtype)
         return timeloop.forward(self, x, start, ends, weights)
 
@@ -192,30 +192,21 @@ class Recurrent(Layer):
         batch, length = len(cache.lengths), len(cache.x) // max(len(cache.lengths), 1)
         shape = (batch, length if batch else None, self.hidden)
         dy = float_array(dy, f"dy of {cell}", shape, cache.x.dtype)
-        dfinal = self._states(dstate, f"dstate of {cell}", batch, dy.dtype)
+        dfinal = self.to_arrays(dstate, f"dstate of {cell}", batch, dy.dtype)
         dx, dinitial, dweights = timeloop.backward(self, cache, dy, dfinal)
         grads: Params = {}
         for name, dw in zip(NAMES, dweights, strict=True):
             if (w := getattr(self, name)) is not None:
                 dtable = core.scatter_add(dw, w)
                 grads[w.table] = grads[w.table] + dtable if w.table in grads else dtable
-        return dx, self._outward(dinitial), grads
+        return dx, self.from_arrays(dinitial), grads
 
     def state(self, cache: Tape) -> State:
         """The state after the forward pass that left `cache`, from which the next may start."""
-        return self._outward(tuple(s.copy() for s in cache.final))
+        return self.from_arrays(tuple(s.copy() for s in cache.final))
 
-    def _weights(self, params: Params, dtype: np.dtype) -> Weights:
-        read = []
-        for name in NAMES:
-            w = getattr(self, name)
-            table = w and parameter(params, w.table, (w.hash.buckets,), dtype)
-            read.append((w, table))  # all are checked before any is gathered
-        rows = len(self.slopes) * self.hidden
-        full = [core.gather(table, w) if w else np.zeros(rows, dtype) for w, table in read]
-        return Weights(*full, np.repeat(np.array(self.slopes, dtype), self.hidden))
-
-    def _states(self, state: State | None, name: str, batch: int, dtype: np.dtype) -> States:
+    def to_arrays(self, state: State | None, name: str, batch: int, dtype: np.dtype) -> States:
+        """The arrays of a state, checked; None: zeros."""
         shape = (batch, self.hidden)
         if state is None:
             return tuple(np.zeros(shape, dtype) for _ in range(self.states))
@@ -228,8 +219,19 @@ class Recurrent(Layer):
             for part, s in zip("hc", state, strict=True)
         )
 
-    def _outward(self, states: States) -> State:
+    def from_arrays(self, states: States) -> State:
+        """The state of these arrays, as the user has it."""
         return states if self.states > 1 else states[0]
+
+    def _weights(self, params: Params, dtype: np.dtype) -> Weights:
+        read = []
+        for name in NAMES:
+            w = getattr(self, name)
+            table = w and parameter(params, w.table, (w.hash.buckets,), dtype)
+            read.append((w, table))  # all are checked before any is gathered
+        rows = len(self.slopes) * self.hidden
+        full = [core.gather(table, w) if w else np.zeros(rows, dtype) for w, table in read]
+        return Weights(*full, np.repeat(np.array(self.slopes, dtype), self.hidden))
 
     def _lengths(self, lengths: np.ndarray | None, batch: int, length: int) -> np.ndarray:
         if lengths is None:

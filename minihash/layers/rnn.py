@@ -47,7 +47,8 @@ class RNN(Recurrent):
         super().__post_init__()
         if self.nonlinearity not in ("tanh", "relu"):
             raise ValueError(
-                f'nonlinearity of RNN must be "tanh" or "relu", got {self.nonlinearity!r}'
+                f'nonlinearity of RNN must be "tanh" or "relu", got {self.nonlinearity!r}; '
+                "choose one of them"
             )
 
     def step(
