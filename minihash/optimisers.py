@@ -9,12 +9,16 @@ SGD     v' = momentum v + g'                                                 v =
 Adam    m' = m + (1 - beta1) (g' - m),   v' = beta2 v + (1 - beta2) g'^2     m = v = 0 at first
         w' = w - rate / (1 - beta1^t) m' / (sqrt(v') / sqrt(1 - beta2^t) + eps),   t = 1, 2, ...
 
+Clipped g' = g min(1, max_norm / (norm + 1e-6)),   norm^2 = sum over all entries of all g of g^2
+        and then the step of another optimiser with g'
+
 A step is a pure function of the parameters w, their gradients g and a state, a flat dict of arrays
 such as "momentum.table" which a checkpoint can hold as it holds parameters. Arithmetic is in the
 dtype of w.
 
 Sources: Sutskever et al., ICML 2013 (momentum, Nesterov's); Kingma & Ba, arXiv 1412.6980,
-algorithm 1 (Adam); the order of operations is that of torch.optim.SGD and torch.optim.Adam.
+algorithm 1 (Adam); the order of operations is that of torch.optim.SGD and torch.optim.Adam;
+Pascanu, Mikolov & Bengio, arXiv 1211.5063 (clipping), as torch.nn.utils.clip_grad_norm_ has it.
 """
 
 import math
@@ -163,6 +167,66 @@ class Adam:
             change *= size
             new_params[name] = _minus(w, change)
         return new_params, new_state
+
+
+@dataclass(frozen=True)
+class Clipped:
+    """Another optimiser, on gradients clipped by their norm; its state is the other's.
+
+    Raises TypeError or ValueError unless `optimiser` is one and max_norm is at least 0.
+
+    >>> optimiser = Clipped(SGD(), max_norm=1.0)
+    >>> w, grads = {"table": np.array([1.0, 2.0])}, {"table": np.array([30.0, 40.0])}
+    >>> optimiser.step(w, grads, optimiser.init(w, ["table"]), rate=1.0)[0]["table"].round(6)
+    array([0.4, 1.2])
+    """
+
+    optimiser: SGD | Adam
+    max_norm: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.optimiser, (SGD, Adam)):
+            raise TypeError(f"Clipped needs an SGD or an Adam, got {self.optimiser!r}; make one")
+        real_field(self, "max_norm", 0, math.inf)
+
+    @property
+    def gain(self) -> float:
+        """That of the optimiser."""
+        return self.optimiser.gain
+
+    def init(self, params: Arrays, names: Iterable[str]) -> Arrays:
+        """The state before the first step on the parameters called `names`."""
+        return self.optimiser.init(params, names)
+
+    def step(
+        self, params: Arrays, grads: Arrays, state: Arrays, rate: float
+    ) -> tuple[Arrays, Arrays]:
+        """(new_params, new_state), as the optimiser's with clipped gradients. Raises as it does."""
+        return self.optimiser.step(params, clip_by_norm(grads, self.max_norm)[0], state, rate)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # a diverged run shows in its loss
+def clip_by_norm(grads: Arrays, max_norm: float) -> tuple[Arrays, float]:
+    """The gradients, scaled down so that the norm of all together is at most max_norm; and the norm
+    that they had, summed in float64.
+
+    As torch.nn.utils.clip_grad_norm_: an infinite norm gives 0 and NaN, a NaN gives NaN.
+    Raises TypeError for a gradient that is not float32 or float64, ValueError unless max_norm is
+    at least 0.
+
+    >>> clip_by_norm({"w": np.array([3.0]), "b": np.array([4.0])}, max_norm=10.0)
+    ({'w': array([3.]), 'b': array([4.])}, 5.0)
+    """
+    if not max_norm >= 0:
+        raise ValueError(f"max_norm must be at least 0, got {max_norm}; try 1.0")
+    arrays = {name: float_array(g, f"the gradient of {name!r}", None) for name, g in grads.items()}
+    flat = (g.reshape(-1) for g in arrays.values())
+    norm = math.sqrt(sum(float(np.einsum("i,i->", g, g, dtype=np.float64)) for g in flat))
+    factor = np.minimum(max_norm / (norm + 1e-6), 1.0)  # NaN stays
+    return {
+        name: np.multiply(g, g.dtype.type(factor), out=np.empty_like(g))
+        for name, g in arrays.items()
+    }, norm
 
 
 def _zeros(kind: str, params: Arrays, names: Iterable[str]) -> Arrays:
