@@ -75,6 +75,28 @@ def adam(
     return new_w, new_first, new_second
 
 
+def clip_by_norm(grads: list[np.ndarray], max_norm: float) -> tuple[list[np.ndarray], float]:
+    """(all gradients times one factor, the norm that they had), as clip_grad_norm_ of PyTorch.
+
+    norm^2 = sum over all entries of all gradients of g^2
+    factor = min(1, max_norm / (norm + 1e-6))
+
+    >>> clip_by_norm([[3.0], [4.0]], 10.0)
+    ([array([3.]), array([4.])], 5.0)
+    """
+    grads, total = [numbers(g) for g in grads], 0.0
+    for g in grads:
+        for k in np.ndindex(g.shape):
+            total += float(g[k]) ** 2
+    norm = sqrt(total)
+    factor = min(1.0, max_norm / (norm + 1e-6))
+    clipped = [zeros(g.shape) for g in grads]
+    for g, new in zip(grads, clipped, strict=True):
+        for k in np.ndindex(g.shape):
+            new[k] = g[k] * factor
+    return clipped, norm
+
+
 def plateau_rates(
     accuracies: list[float], rate: float, patience: int = 4, factor: float = 0.1
 ) -> list[float]:

@@ -1,4 +1,4 @@
-"""Clipping by norm against torch.nn.utils.clip_grad_norm_, and before each optimiser's step."""
+"""Clipping by norm against PyTorch's clip_grad_norm_ and the loops, and before a step."""
 
 import math
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from minihash.optimisers import SGD, Adam, Clipped, clip_by_norm
 from minihash.spec import decode, encode
+from reference import optimisers as loops
 from tests.bounds import assert_within, eps, total_eps
 from tests.strategies import cotangent, dtypes, frozen, frozen_dict
 
@@ -44,14 +45,17 @@ def test_it_is_pytorchs(shapes, dtype, seed, size, max_norm):
     grads = gradients(shapes, dtype, seed, size)
     clipped, norm = clip_by_norm(grads, max_norm)
     expected, norm_by_torch = by_torch(grads, max_norm)
+    by_loops, norm_by_loops = loops.clip_by_norm(list(grads.values()), max_norm)
     terms = sum(g.size for g in grads.values()) + 8
     assert isinstance(norm, float)
-    assert_within(norm, norm_by_torch, terms * eps(np.float64) * norm_by_torch)
+    for other in (norm_by_torch, norm_by_loops):
+        assert_within(norm, other, terms * eps(np.float64) * other)
     assert list(clipped) == list(grads)
     for name, g in clipped.items():
         assert g.dtype == dtype and g.flags.writeable
         bound = (terms * eps(np.float64) + 2 * total_eps(dtype)) * abs(expected[name])
-        assert_within(g, expected[name], bound + np.finfo(dtype).tiny)
+        for other in (expected[name], by_loops[list(grads).index(name)]):
+            assert_within(g, other, bound + np.finfo(dtype).tiny)
 
 
 @given(SHAPES, dtypes, st.integers(0, 2**31))
