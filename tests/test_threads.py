@@ -241,3 +241,27 @@ def test_a_bad_number_of_threads_is_refused(value):
     with pytest.raises(ValueError, match="positive integer"):
         set_threads(value)
     assert get_threads() >= 1
+
+
+def test_parts_may_run_parts_of_their_own():
+    """A worker that waits for its own pool would wait forever."""
+    done = []
+
+    def outer(k: int) -> None:
+        threads.run([lambda j=j: done.append((k, j)) for j in range(4)])
+
+    threads.set_threads(2)
+    try:
+        threads.run([lambda k=k: outer(k) for k in range(8)])
+    finally:
+        threads.set_threads(None)
+    assert sorted(done) == [(k, j) for k in range(8) for j in range(4)]
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_overflow_is_an_infinity_without_a_warning(backend):
+    w = VirtualWeight((300, 300), Uniform(50, seed=1))
+    table, x = np.full(50, 3e38, np.float32), np.full((4, 300), 3e38, np.float32)
+    assert np.isinf(matmul(x, table, w, backend=backend)).all()
+    dx, dtable = matmul_backward(x, x, table, w, backend=backend)
+    assert np.isinf(dx).all() and np.isinf(dtable).all()

@@ -51,7 +51,8 @@ def matmul(
     V = gather(table, w)
     if kept is not None:
         kept[:] = V
-    with blas_on_one_thread():  # the bits of a product depend on how BLAS cuts it
+    # The bits of a product depend on how BLAS cuts it.
+    with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):
         return x @ V.T
 
 
@@ -62,7 +63,7 @@ def matmul_backward(
     w: VirtualWeight,
     kept: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    with blas_on_one_thread():
+    with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):
         dx = dy @ (gather(table, w) if kept is None else kept)
         dtable = scatter_add(dy.T @ x, w)
     return dx, dtable

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 _lock = threading.Lock()
@@ -53,22 +54,28 @@ def set_threads(n: int | None) -> None:
 
 
 def run(parts: list[Callable[[], None]]) -> None:
-    """Do all parts, each once, each with BLAS on one thread. The first error is raised again."""
+    """Do all parts, each once, each with BLAS on one thread. The first error is raised again.
+
+    Sums that overflow become infinities without a warning, in whichever thread they are.
+    """
     with blas_on_one_thread():
         left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
 
         def work() -> None:
-            for part in left:
-                part()
+            with np.errstate(over="ignore", invalid="ignore"):
+                for part in left:
+                    part()
 
         helpers = min(get_threads(), len(parts)) - 1
         waiting = [_get_pool().submit(work) for _ in range(helpers)]
         try:
             work()
         finally:
-            for future in waiting:
+            # What has not begun by now has nothing left to do, and may wait for this very thread.
+            begun = [future for future in waiting if not future.cancel()]
+            for future in begun:
                 future.exception()
-        for future in waiting:
+        for future in begun:
             future.result()
 
 
