@@ -9,6 +9,7 @@ from minihash.hashes import Identity, Modulus
 from minihash.layers import ELU, BatchNorm1d, Dense, Dropout, ReLU, Sigmoid, Tanh
 from minihash.weights import VirtualWeight
 from reference import layers as loops
+from reference import vectors
 from reference.streams import h, stream
 from tests.strategies import cotangent, dtypes, frozen, frozen_dict, layouts, sizes, whole
 
@@ -158,6 +159,12 @@ def test_dropout_is_its_own_adjoint(data, seed):
     y, cache = layer.forward({}, x, step=7)
     dx, _ = layer.backward({}, cache, dy)
     assert (dy * y).sum() == (dx * x).sum()
+
+
+@pytest.mark.parametrize("case", vectors.load("dropout")["groups"], ids=lambda c: c["catches"])
+def test_dropout_masks_are_the_known_answers(case):
+    mask = Dropout(case["rate"], case["seed"]).mask(tuple(case["shape"]), case["step"])
+    assert mask.reshape(-1).astype(int).tolist() == case["kept"]
 
 
 def test_dropout_passes_nan_and_infinity_on():
