@@ -171,9 +171,9 @@ KERNEL_MUTANTS = [
     ),
     Mutant(
         "core/numpy_backend.py",
-        "    with blas_on_one_thread():  # the bits of a product depend on how BLAS cuts it\n"
+        'with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):\n'
         "        return x @ V.T",
-        "    return x @ V.T",
+        "if True:\n        return x @ V.T",
         "bits that depend on the number of BLAS threads",
         threads("blas_threads_changes_no_bit and numpy"),
     ),

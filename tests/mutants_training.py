@@ -78,7 +78,7 @@ TRAINING_MUTANTS = [
         "p = logits - logits.max(axis=1, keepdims=True)",
         "p = logits - logits.max()",
         "rows shifted by the largest logit of all: some underflow",
-        "tests/test_losses.py -k cross_entropy",
+        "tests/test_losses.py -k confident or logits_that_are_not",
     ),
     Mutant(
         "layers/mean_squared_error.py",
@@ -134,6 +134,6 @@ TRAINING_MUTANTS = [
         "loss * len(labels)",
         "loss",
         "a mean of means over batches of different sizes",
-        "tests/test_training_runs.py",
+        "tests/test_evaluation.py -k reports_are_means",
     ),
 ]

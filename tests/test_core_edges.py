@@ -149,7 +149,6 @@ def test_no_connection_is_zero_whatever_the_table_holds(backend, dtype, bad):
 
 @every_backend
 @every_dtype
-@pytest.mark.filterwarnings("ignore:(invalid value|overflow):RuntimeWarning")
 def test_nan_and_infinities_propagate(backend, dtype):
     """By IEEE rules, whose classes (NaN, infinity, finite) do not depend on the order of sums."""
     rng = np.random.default_rng(8)
@@ -158,20 +157,20 @@ def test_nan_and_infinities_propagate(backend, dtype):
         for name in rng.choice(list(INPUTS), 2):
             at = tuple(rng.integers(0, INPUTS[name]))
             a[name][at] = rng.choice([np.nan, np.inf, -np.inf])
-        V = cc.gathered(a["table"], W)
-        expected = [
-            V,
-            cc.scattered(a["dV"], W),
-            cc.product(a["x"], V),
-            cc.product(a["dy"], V.T),
-            cc.scattered(cc.product(a["dy"].T, a["x"].T), W),
-        ]
+        with np.errstate(invalid="ignore"):  # of the oracle; the core itself warns of nothing
+            V = cc.gathered(a["table"], W)
+            expected = [
+                V,
+                cc.scattered(a["dV"], W),
+                cc.product(a["x"], V),
+                cc.product(a["dy"], V.T),
+                cc.scattered(cc.product(a["dy"].T, a["x"].T), W),
+            ]
         for found, exact in zip(operations(a, backend), expected, strict=True):
             np.testing.assert_array_equal(found, exact.astype(dtype))
 
 
 @every_backend
-@pytest.mark.filterwarnings("ignore:overflow:RuntimeWarning")
 def test_sums_beyond_the_range_of_float32_are_infinite(backend):
     dV = np.full((5, 7), 3e38, np.float32)
     w = VirtualWeight((5, 7), Modulus(2))

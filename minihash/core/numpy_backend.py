@@ -42,7 +42,8 @@ def add(dV: np.ndarray, w: VirtualWeight, ids: np.ndarray) -> np.ndarray:
     weights = signed(dV, w.hash.sign(ids)).reshape(-1)
     buckets = w.hash.bucket(ids).reshape(-1)
     total = np.bincount(buckets, weights=weights, minlength=w.hash.buckets)
-    return total.astype(dV.dtype)
+    with np.errstate(over="ignore"):
+        return total.astype(dV.dtype)
 
 
 def matmul(
