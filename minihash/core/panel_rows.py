@@ -63,7 +63,9 @@ def scatter_add_rows(
     whole = slice(0, w.shape[1])
     dtable = np.zeros(w.hash.buckets, dE.dtype)
     if len(rows) and backend.window(dtable, w) is None:
-        return lanes(w.hash.buckets, dE.dtype, cuts(w, rows), lambda c, out: part(c, whole, out))
+        most = max(1, dE.size // w.hash.buckets)  # a lane's table costs as much as its additions
+        work = cuts(w, rows), lambda cut, partial: part(cut, whole, partial), most
+        return lanes(w.hash.buckets, dE.dtype, *work)
 
     def strip(columns: slice) -> None:
         for cut in cuts(w, rows):

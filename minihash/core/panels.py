@@ -103,10 +103,12 @@ def first_of(w: VirtualWeight, cut: slice) -> np.ndarray:
     return np.array([w.first_id + cut.start], np.uint64)
 
 
-def lanes(buckets: int, dtype: np.dtype, cuts: list[slice], part: Callable) -> np.ndarray:
+def lanes(
+    buckets: int, dtype: np.dtype, cuts: list[slice], part: Callable, most: int | None = None
+) -> np.ndarray:
     """The table (buckets,) that is the sum of part(cut, dtable) over all cuts: cuts are dealt to
-    lanes in turn, and lanes merged in order."""
-    count = min(LANES, len(cuts))
+    lanes in turn, and lanes merged in order. most: of the lanes, if fewer are to do."""
+    count = min(LANES, len(cuts), LANES if most is None else most)
     dtable = np.empty(buckets, dtype)
     others = workspace("lanes", (count - 1, buckets), dtype)
 
