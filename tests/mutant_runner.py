@@ -29,12 +29,20 @@ def run_job(job: dict, log: int) -> None:
         sys.path.insert(0, job["package"])
         import numba
         import pytest
-        from hypothesis import Phase, settings
+        from hypothesis import HealthCheck, Phase, settings
 
         numba.config.DISABLE_JIT = not job["jit"]
         # A failure is enough: no search for a smaller one.
         phases = [Phase.explicit, Phase.generate]
-        settings.register_profile("mutants", settings.get_profile("default"), phases=phases)
+        settings.register_profile(
+            "mutants",
+            phases=phases,
+            max_examples=100,
+            derandomize=True,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
         for test in job["tests"]:
             target, _, expression = test.partition(" -k ")
             options = ["-x", "-p", "no:cacheprovider", "--tb=short"]
