@@ -1,0 +1,148 @@
+"""Batch normalisation, feature by feature: what BatchNorm1d and BatchNorm2d compute.
+
+    n           examples in the batch, times positions if there are any; sums are over all of them
+    training    mean = sum of x / n,            var = sum of (x - mean)^2 / n
+    evaluation  mean = running_mean,            var = running_var
+    forward     x_hat = (x - mean) r,   r = 1 / sqrt(var + eps)
+                y = gamma x_hat + beta
+    backward    dbeta = sum of dy,              dgamma = sum of dy x_hat
+    training    dx = gamma r (dy - dbeta / n - x_hat dgamma / n)
+    evaluation  dx = gamma r dy
+    running     running_mean' = (1 - momentum) running_mean + momentum mean
+                running_var'  = (1 - momentum) running_var  + momentum var n / (n - 1)
+
+All sums are in float64.
+
+Source: Ioffe & Szegedy, arXiv 1502.03167, algorithms 1 and 2; the running rule is that of
+torch.nn.BatchNorm1d and BatchNorm2d.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from minihash.checks import float_array, parameter, real_field
+from minihash.hashes.hash import check_count
+from minihash.layers.layer import Layer, Params, column_dot, column_sum
+
+# x_hat, r, and (mean, var) of the batch, None in evaluation
+Cache = tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]
+
+
+@dataclass(frozen=True)
+class BatchNorm(Layer):
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, feature by feature.
+
+    name: its arrays are name.gamma, name.beta, name.running_mean and name.running_var.
+    Raises TypeError or ValueError if features, eps or momentum are out of range.
+    """
+
+    positions: ClassVar[int] = 0  # axes of x after the features
+
+    name: str
+    features: int
+    eps: float = 1e-5
+    momentum: float = 0.1
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise TypeError(
+                f"the name of {type(self).__name__} must be a string, got {self.name!r}"
+            )
+        check_count("features", self.features, 1, 2**31 - 1)
+        real_field(self, "eps", 0, math.inf)
+        real_field(self, "momentum", 0, 1)
+
+    def arrays(self) -> dict[str, tuple[tuple[int, ...], float]]:
+        """gamma and running_var start at 1, beta and running_mean at 0."""
+        initial = {"gamma": 1.0, "beta": 0.0, "running_mean": 0.0, "running_var": 1.0}
+        return {f"{self.name}.{key}": ((self.features,), x) for key, x in initial.items()}
+
+    def trainable(self) -> tuple[str, ...]:
+        """gamma and beta."""
+        return f"{self.name}.gamma", f"{self.name}.beta"
+
+    def _read(self, params: Params, key: str, dtype: np.dtype) -> np.ndarray:
+        return parameter(params, f"{self.name}.{key}", (self.features,), dtype)
+
+    def _wide(self, vector: np.ndarray) -> np.ndarray:
+        """A number for each feature, as it meets x."""
+        return vector.reshape(-1, *(1,) * self.positions)
+
+    @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # data that are not finite
+    def forward(
+        self, params: Params, x: np.ndarray, step: int | None = None
+    ) -> tuple[np.ndarray, Cache]:
+        """x (batch, features, *positions) -> y of the same shape.
+
+        Raises ValueError in training for fewer than 2 examples of a feature, whose variance means
+        nothing; TypeError or ValueError for another shape, or a dtype that is not the parameters'.
+        """
+        cls = type(self).__name__
+        shape = (None, self.features) + (None,) * self.positions
+        x = float_array(x, f"x of {cls} {self.name!r}", shape)
+        n = x.size // self.features
+        gamma, beta = self._read(params, "gamma", x.dtype), self._read(params, "beta", x.dtype)
+        if step is None:
+            batch = None
+            mean = self._read(params, "running_mean", x.dtype)
+            x_hat = x - self._wide(mean)
+            var = self._read(params, "running_var", x.dtype).astype(np.float64)
+        else:
+            if n < 2:
+                raise ValueError(
+                    f"{cls} {self.name!r} needs at least 2 examples of a feature in a training "
+                    f"batch, got {n}; change the batch size, or drop the last batch"
+                )
+            mean = column_sum(x) / n
+            x_hat = x - self._wide(mean.astype(x.dtype))
+            var = column_dot(x_hat, x_hat) / n
+            batch = mean, var
+        r = (1 / np.sqrt(var + self.eps)).astype(x.dtype)
+        x_hat *= self._wide(r)
+        y = x_hat * self._wide(gamma)
+        y += self._wide(beta)
+        return y, (x_hat, r, batch)
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
+        """dy of y's shape -> dx of the same shape, and the gradients of gamma and beta."""
+        x_hat, r, batch = cache
+        n, dtype = x_hat.size // self.features, x_hat.dtype
+        dy = float_array(dy, f"dy of {type(self).__name__} {self.name!r}", x_hat.shape, dtype)
+        slope = self._wide(self._read(params, "gamma", dtype) * r)
+        dgamma, dbeta = column_dot(dy, x_hat), column_sum(dy)
+        if batch is None:
+            dx = dy * slope
+        else:
+            dx = x_hat * self._wide((dgamma / -n).astype(dtype))
+            dx += dy
+            dx -= self._wide((dbeta / n).astype(dtype))
+            dx *= slope
+        grads = dict(
+            zip(self.trainable(), (dgamma.astype(dtype), dbeta.astype(dtype)), strict=True)
+        )
+        return dx, grads
+
+    @np.errstate(invalid="ignore", over="ignore")
+    def running(self, params: Params, cache: Cache) -> Params:
+        """The running mean and variance after the training forward pass that left `cache`.
+
+        Raises ValueError if that pass was in evaluation.
+        """
+        x_hat, _, batch = cache
+        if batch is None:
+            raise ValueError(
+                "running statistics follow from a training forward pass, got the cache of an "
+                "evaluation; pass `step` to forward"
+            )
+        n = x_hat.size // self.features
+        mean, var = batch
+        new = {}
+        for key, value in (("running_mean", mean), ("running_var", var * (n / (n - 1)))):
+            old = self._read(params, key, x_hat.dtype).astype(np.float64)
+            mixed = (1 - self.momentum) * old + self.momentum * value
+            new[f"{self.name}.{key}"] = mixed.astype(x_hat.dtype)
+        return new

@@ -1,0 +1,179 @@
+"""Convolution of images on a virtual kernel.
+
+    K[o, c, t] = sign * W[bucket]        (out_channels, channels / groups, height, width)
+    B[o]       = sign * b[bucket]        (out_channels,)
+    q          = p stride - padding + t dilation on each axis;    x[b, c, q] = 0 outside the image
+
+    forward     y[b, o, p]  = sum over c of o's group and taps t of K[o, c, t] x[b, c, q] + B[o]
+    backward    dx[b, c, q] = sum over the (o, t, p) that lead to q of K[o, c, t] dy[b, o, p]
+                dK[o, c, t] = sum over (b, p) of dy[b, o, p] x[b, c, q],    dW = scatter_add(dK)
+                dB[o]       = sum over (b, p) of dy[b, o, p],               db = scatter_add(dB)
+
+It is Dense under a Toeplitz hash (`as_dense`), computed without that matrix: the kernel, small
+beside the images, is gathered once, and multiplied by patches of x (convolution.py). W and b are
+tables of `params`; if they are one, its gradient is the sum of the two.
+
+Source: Chang & Lipson, ArbNets, arXiv 2312.08401, section 2 and eq. 4; with the identity hash, any
+textbook's convolution (Dumoulin & Visin, arXiv 1603.07285).
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from minihash import core
+from minihash.checks import float_array, parameter
+from minihash.hashes import Compose, Hash, Lookup, Toeplitz
+from minihash.hashes.hash import check_field
+from minihash.hashes.toeplitz import check_groups
+from minihash.hashes.windows import MOST, Axes, Windows
+from minihash.layers.convolution import convolve, convolve_backward
+from minihash.layers.dense import Dense
+from minihash.layers.layer import Layer, Params
+from minihash.weights import VirtualWeight
+
+Cache = tuple[np.ndarray, np.ndarray]  # x, K
+
+
+@dataclass(frozen=True)
+class Conv2d(Layer):
+    """y = the convolution of images with a kernel, plus a bias.
+
+    weight: a virtual weight of shape (out_channels, channels / groups, height, width). bias: None,
+    or one of shape (out_channels,). stride, padding, dilation: an integer, or one for each axis.
+    Raises TypeError or ValueError if they are anything else.
+
+    >>> from minihash.hashes import Identity
+    >>> layer = Conv2d(VirtualWeight((1, 1, 1, 2), Identity(2), "kernel"))
+    >>> layer.forward({"kernel": np.array([1.0, 10.0])}, np.array([[[[1.0, 2.0, 3.0]]]]))[0]
+    array([[[[21., 32.]]]])
+    """
+
+    axes: ClassVar[tuple[str, ...]] = ("height", "width")
+
+    weight: VirtualWeight
+    bias: VirtualWeight | None = None
+    stride: Axes = 1
+    padding: Axes = 0
+    dilation: Axes = 1
+    groups: int = 1
+
+    def __post_init__(self) -> None:
+        cls, wanted = type(self).__name__, ("out_channels", "channels / groups", *self.axes)
+        for name, w in (("weight", self.weight), ("bias", self.bias)):
+            if not isinstance(w, VirtualWeight) and not (name == "bias" and w is None):
+                raise TypeError(f"the {name} of {cls} must be a VirtualWeight, got {w!r}; make one")
+        if len(self.weight.shape) != len(wanted):
+            raise ValueError(
+                f"the weight of {cls} must have shape ({', '.join(wanted)}), got "
+                f"{self.weight.shape}; reshape it"
+            )
+        if self.bias is not None and self.bias.shape != self.weight.shape[:1]:
+            raise ValueError(
+                f"the bias of {cls} must have shape {self.weight.shape[:1]}, got "
+                f"{self.bias.shape}; give it one entry for each output channel"
+            )
+        for name in ("stride", "padding", "dilation"):
+            object.__setattr__(self, name, getattr(self.windows, name))
+        check_field(self, "groups", 1, MOST)
+        check_groups(self.groups, self.channels, self.weight.shape[0])
+
+    @cached_property
+    def windows(self) -> Windows:
+        """Where the kernel meets an image."""
+        return Windows(self.weight.shape[2:], self.stride, self.padding, self.dilation)
+
+    @property
+    def channels(self) -> int:
+        """Channels of x."""
+        return self.weight.shape[1] * self.groups
+
+    def weights(self) -> tuple[VirtualWeight, ...]:
+        """The weight, and the bias if there is one."""
+        return (self.weight,) if self.bias is None else (self.weight, self.bias)
+
+    def forward(
+        self, params: Params, x: np.ndarray, step: int | None = None
+    ) -> tuple[np.ndarray, Cache]:
+        """x (batch, channels, height, width) -> y (batch, out_channels, height', width').
+
+        Raises TypeError or ValueError if x or a table has another shape, if they differ in dtype,
+        or if the windows of the kernel do not fit into the padded image.
+        """
+        x = float_array(x, f"x of {type(self).__name__}", self._shape(None, self.channels))
+        outputs = self.windows.outputs(x.shape[2:])
+        K = core.gather(self._table(params, self.weight, x.dtype), self.weight)
+        B = None
+        if self.bias is not None:
+            B = core.gather(self._table(params, self.bias, x.dtype), self.bias)
+        y = convolve(self._plane(x), self._plane(K), B, self._plane_windows, self.groups)
+        return y.reshape(*y.shape[:2], *outputs), (x, K)
+
+    def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
+        """dy, of y's shape -> dx, of x's, and the gradient of each table by its name."""
+        x, K = cache
+        w, b = self.weight, self.bias
+        shape = (len(x), len(K), *self.windows.outputs(x.shape[2:]))
+        dy = float_array(dy, f"dy of {type(self).__name__}", shape, x.dtype)
+        arrays = map(self._plane, (dy, x, K))
+        dx, dK, dB = convolve_backward(*arrays, b is not None, self._plane_windows, self.groups)
+        grads = {w.table: core.scatter_add(dK.reshape(K.shape), w)}
+        if b is not None:
+            db = core.scatter_add(dB, b)
+            grads[b.table] = grads[w.table] + db if b.table == w.table else db
+        return dx.reshape(x.shape), grads
+
+    def as_dense(self, *sizes: int) -> Dense:
+        """The same map of images of this height and width as a matrix under its full hash: Dense of
+        the rows of (channels, height, width), which gives rows of (out_channels, height', width').
+
+        Raises ValueError if the windows do not fit into the padded image.
+
+        >>> from minihash.hashes import Uniform
+        >>> Conv2d(VirtualWeight((4, 1, 3, 3), Uniform(9)), padding=1).as_dense(28, 28).weight.shape
+        (3136, 784)
+        """
+        w, b = self.weight, self.bias
+        geometry = self.stride, self.padding, self.dilation, self.groups
+        matrix = Toeplitz((self.channels, *sizes), (w.shape[0], *w.shape[2:]), *geometry)
+        outputs, inputs = math.prod(matrix.output_shape), math.prod(matrix.shape)
+        weight = VirtualWeight((outputs, inputs), Compose(matrix, _entries(w)), w.table)
+        bias = None
+        if b is not None:
+            repeated = np.repeat(np.arange(b.size), outputs // b.size)
+            hash_ = Compose(Lookup(b.size, repeated), _entries(b))
+            bias = VirtualWeight((outputs,), hash_, b.table)
+        return Dense(weight, bias)
+
+    def _shape(self, *first: int | None) -> tuple[int | None, ...]:
+        return first + (None,) * len(self.axes)
+
+    def _plane(self, a: np.ndarray) -> np.ndarray:
+        """Two channel axes and two of positions: a length is the row of an image of height 1."""
+        return a if len(self.axes) == 2 else a[:, :, None, :]
+
+    @cached_property
+    def _plane_windows(self) -> Windows:
+        w = self.windows
+        pad = 2 - len(self.axes)
+        return Windows(
+            (1,) * pad + w.kernel,
+            (1,) * pad + w.stride,
+            (0,) * pad + w.padding,
+            (1,) * pad + w.dilation,
+        )
+
+    @staticmethod
+    def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
+        return parameter(params, w.table, (w.hash.buckets,), dtype)
+
+
+def _entries(w: VirtualWeight) -> Hash:
+    """The hash of the entries of w, counted row-major from 0."""
+    if w.first_id == 0 and not w.transposed:
+        return w.hash
+    ids = w.identifiers().reshape(-1)
+    return Lookup(w.hash.buckets, w.hash.bucket(ids), w.hash.sign(ids))
