@@ -1,0 +1,138 @@
+"""Character language models: held to PyTorch, to one pass over the text, and to counted draws."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from minihash.language import LanguageModel, bits_per_character, generate, language_model, steps
+from minihash.layers import Dense
+from minihash.weights import VirtualWeight
+
+RNG = np.random.default_rng(0)
+TORCH = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
+
+
+@pytest.mark.parametrize("cell", TORCH)
+@pytest.mark.parametrize("tied", [False, True])
+def test_loss_gradients_and_state_are_torchs(cell, tied):
+    choices = {"hash": "uniform", "compression": 0.3, "signed": True}
+    model = language_model(5, 4, cell, tied, **choices)
+    params = model.network.init(seed=3, dtype=np.float64)
+    tokens, targets = RNG.integers(5, size=(2, 3, 6))
+    loss, grads, state = model.gradients(params, tokens, targets)
+    twins = {name: torch.tensor(a, requires_grad=True) for name, a in params.items()}
+
+    def weight(w):
+        ids = w.identifiers()
+        return twins[w.table][torch.as_tensor(w.hash.bucket(ids))] * torch.as_tensor(
+            w.hash.sign(ids)
+        )
+
+    layer = model.recurrent
+    read = {
+        f"{n}_l0": weight(getattr(layer, n)) for n in vars(layer) if n[:5] in ("weigh", "bias_")
+    }
+    x = F.embedding(torch.tensor(tokens), weight(model.embedding.weight))
+    net = TORCH[cell](4, 4, batch_first=True).double()
+    h, last = torch.func.functional_call(net, read, (x,))
+    logits = F.linear(h, weight(model.output.weight), weight(model.output.bias))
+    expected = F.cross_entropy(logits.reshape(-1, 5), torch.tensor(targets).reshape(-1))
+    expected.backward()
+    assert loss == pytest.approx(expected.item(), rel=1e-12)
+    assert grads.keys() == twins.keys() and ("output" in grads) != tied
+    for name, grad in grads.items():
+        np.testing.assert_allclose(grad, twins[name].grad, rtol=0, atol=1e-12, err_msg=name)
+    last = last if cell == "lstm" else (last,)
+    for ours, theirs in zip(state if cell == "lstm" else (state,), last, strict=True):
+        np.testing.assert_allclose(ours, theirs[0].detach(), rtol=0, atol=1e-12)
+
+
+def test_bits_are_those_of_one_pass_whatever_is_read_at_once():
+    model = language_model(5, 4, "gru")
+    params = model.network.init(seed=1, dtype=np.float64)
+    tokens = RNG.integers(5, size=40)
+    logits, _, _ = model.forward(params, tokens[None, :-1])
+    p = np.exp(logits[0]) / np.exp(logits[0]).sum(axis=1, keepdims=True)
+    expected = -np.log2(p[np.arange(39), tokens[1:]]).mean()
+    for length in (1, 7, 39, 100):
+        assert bits_per_character(model, params, tokens, length) == pytest.approx(expected)
+
+
+def test_training_learns_a_text_that_needs_the_state():
+    """a a b a a b ...: what follows an a is known from the one before alone."""
+    tokens = np.tile([0, 0, 1], 400)
+    model = language_model(2, 8, "lstm", hash="uniform", compression=0.25)
+    first = model.network.init(seed=0)
+    choices = {"rate": 0.03, "batch": 8, "length": 10, "epochs": 8}
+    trained = list(steps(model, first, tokens, **choices))
+    assert len(trained) == 8 * math.ceil(1199 // 8 / 10)
+    params, _ = trained[-1]
+    # Without the state, what follows an a is a coin: 2/3 bit a character.
+    assert bits_per_character(model, first, tokens) > 0.9
+    assert bits_per_character(model, params, tokens) < 0.1
+    found = generate(model, params, np.array([0, 0]), 9, temperature=0)
+    assert found.tolist() == [1, 0, 0] * 3
+    again, _ = list(steps(model, first, tokens, **choices))[-1]
+    assert all(np.array_equal(again[name], params[name]) for name in params)
+
+
+def test_the_state_goes_on_from_step_to_step_but_not_from_epoch_to_epoch(monkeypatch):
+    model = language_model(3, 2, "rnn")
+    params = model.network.init(seed=0)
+    seen = []
+
+    def gradients(self, params, tokens, targets, state=None):
+        seen.append((tokens, targets, state))
+        return original(self, params, tokens, targets, state)
+
+    original = LanguageModel.gradients
+    monkeypatch.setattr(LanguageModel, "gradients", gradients)
+    tokens = RNG.integers(3, size=23)
+    assert len(list(steps(model, params, tokens, batch=2, length=4, epochs=2))) == 6
+    assert [state is None for *_, state in seen] == [True, False, False] * 2
+    inputs = np.concatenate([tokens for tokens, *_ in seen[:3]], axis=1)
+    targets = np.concatenate([targets for _, targets, _ in seen[:3]], axis=1)
+    assert inputs.ravel().tolist() == tokens[:22].tolist()
+    assert targets.ravel().tolist() == tokens[1:23].tolist()
+
+
+def test_generated_characters_are_drawn_from_the_models_probabilities():
+    """With all but the output's bias 0, characters are independent, of known probabilities."""
+    model = language_model(3, 2, "rnn")
+    params = {name: np.zeros_like(a) for name, a in model.network.init(dtype=np.float64).items()}
+    p = np.array([0.5, 0.3, 0.2])
+    params["output.bias"] = np.log(p)
+    for temperature in (1.0, 2.0):
+        q = p ** (1 / temperature) / (p ** (1 / temperature)).sum()
+        n = 2000
+        drawn = generate(model, params, np.array([0]), n, temperature, seed=7)
+        counts = np.bincount(drawn, minlength=3)
+        assert (np.abs(counts - n * q) < 5 * np.sqrt(n * q * (1 - q))).all()
+    assert generate(model, params, np.array([2]), 5, temperature=0).tolist() == [0] * 5
+    assert not np.array_equal(drawn, generate(model, params, np.array([0]), n, 2.0, seed=8))
+    assert np.array_equal(drawn[:50], generate(model, params, np.array([0]), 50, 2.0, seed=7))
+
+
+def test_bad_input_is_refused():
+    model = language_model(3, 2, "rnn")
+    params = model.network.init()
+    text = np.array([0, 1, 2])
+    for call, expected in (
+        (lambda: language_model(3, 2, "elman"), "cell must be one of rnn, gru, lstm, got 'elman'"),
+        (lambda: language_model(0, 2), "vocabulary must"),
+        (lambda: language_model(3, 2, hash="frob"), "hash must be one of"),
+        (lambda: next(steps(model, params, text + 1, batch=1)), r"tokens must lie in 0 \.\. 2"),
+        (lambda: next(steps(model, params, text, batch=3)), "at least 4 characters, got 3"),
+        (lambda: bits_per_character(model, params, text[:1]), "2 or more in a row"),
+        (lambda: generate(model, params, text[:0], 3), "at least one character"),
+        (lambda: generate(model, params, text, 3, -1.0), "temperature must be at least 0"),
+        (lambda: generate(model, params, text, 3, math.nan), "got nan"),
+    ):
+        with pytest.raises(ValueError, match=expected):
+            call()
+    wrong = VirtualWeight((4, 2), model.output.weight.hash.__class__(8), "wrong")
+    with pytest.raises(ValueError, match=r"an embedding \(3, 2\) needs"):
+        LanguageModel(model.embedding, model.recurrent, Dense(wrong))
