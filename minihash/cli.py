@@ -4,6 +4,7 @@
     minihash eval         its loss and accuracy on a test set
     minihash predict      what it takes an image, an array or an example for
     minihash inspect      what it stores, and how evenly
+    minihash explain      how MLPs, CNNs and RNNs are hashes, computed both ways
     minihash backends     what it can run on here
 
 Results go to standard output, everything else to standard error. Whatever is wrong with the input
@@ -26,9 +27,11 @@ from minihash import __version__
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
 HASHES = "identity, modulus, uniform, dirichlet, neighborhood, hashednets"
 DATASETS = "digits, mnist, cifar10, rectangles, convex"
+MODELS = "mlp, cnn"
 BACKENDS = "numba, numpy, cuda"
 DEFAULTS = {
     "dataset": "digits",
+    "model": "mlp",
     "hash": "uniform",
     "compression": 0.1,
     "scope": "network",
@@ -54,6 +57,7 @@ examples:
   minihash train                                     the embedded digits, in a minute
   minihash train --hash dirichlet --alpha 0.1        a hash that shares weights unevenly
   minihash train --dataset mnist --data-dir ~/data   60,000 digits, from ~/data or ~/data/mnist
+  minihash train --model cnn --hash identity         a convolutional network, no weights shared
   minihash train --resume runs/digits-001            go on with a run that was stopped
   minihash predict runs/digits-001 7                 example 7 of its test set
 """
@@ -200,6 +204,14 @@ def _parser() -> argparse.ArgumentParser:
     _add_machine(sub)
     sub = command("inspect", "inspect", "what a network stores, and how evenly its hash uses it")
     _add_model(sub)
+    sub = command("explain", "explain", "how MLPs, CNNs and RNNs are hashes, computed both ways")
+    sub.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="make a picture too, as FILE.png: the table and three virtual matrices, a colour a "
+        "bucket (needs matplotlib)",
+    )
+    _add_backend(sub)
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
     for name, sub in commands.choices.items():
@@ -222,10 +234,14 @@ def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
     )
 
 
-def _add_machine(sub: argparse._ActionsContainer) -> None:
+def _add_backend(sub: argparse._ActionsContainer) -> None:
     sub.add_argument(
         "--backend", metavar="NAME", help=f"{BACKENDS} (default: the best; or set MINIHASH_BACKEND)"
     )
+
+
+def _add_machine(sub: argparse._ActionsContainer) -> None:
+    _add_backend(sub)
     sub.add_argument("--threads", type=_count, metavar="N", help="cores to use (default: all)")
 
 
@@ -239,6 +255,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     group = train.add_argument_group("data")
     _add_data(group, f"data set ({DEFAULTS['dataset']})")
     group = train.add_argument_group("network")
+    add(group, "--model", MODELS, metavar="NAME")
     add(group, "--hash", HASHES, metavar="NAME")
     add(group, "--alpha", "of dirichlet: small is uneven, inf is uniform", type=_real, metavar="A")
     add(group, "--radius", "of neighborhood: 0 is modulus", type=_radius, metavar="R")
@@ -247,6 +264,8 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     add(group, "--scope", "one table for", choices=("network", "layer"))
     add(group, "--bias", "biases", choices=("free", "hashed", "none"))
     add(group, "--hidden", "sizes of the hidden layers", type=_sizes, metavar="N,N")
+    text = "of cnn: channels of its convolutions (default: 16,32)"
+    add(group, "--channels", text, type=_sizes, metavar="N,N")
     group = train.add_argument_group("training")
     add(group, "--epochs", "passes over the data", type=_count, metavar="N")
     add(group, "--batch-size", "examples a step", type=_count, metavar="N")

@@ -11,6 +11,6 @@ predict.py    an image, an array or an example of a data set -> what the network
 terminal.py   tables and bars as text
 
 >>> from minihash.run.config import Config
->>> Config(hash="dirichlet", alpha=10.0).network(784, 10).layers[0].weight.shape
+>>> Config(hash="dirichlet", alpha=10.0).network((784,), 10).layers[0].weight.shape
 (200, 784)
 """

@@ -142,6 +142,22 @@ def inspect(args: Namespace) -> int:
     return _finish(args, about)
 
 
+def explain(args: Namespace) -> int:
+    """minihash explain"""
+    from minihash.run import explain as networks  # the layers that no other command needs
+    from minihash.run import picture
+
+    path = None if args.plot is None else Path(args.plot)
+    if path is not None:
+        picture.suffix(path)
+    rows = networks.explain(args.backend)
+    if path is not None:
+        picture.draw(path, rows)
+    if not args.json:
+        print(networks.page(rows, terminal.width()))
+    return _finish(args, {"networks": rows})
+
+
 def backends(args: Namespace) -> int:
     """minihash backends"""
     with machine(args.backend, args.threads):

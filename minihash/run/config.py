@@ -5,13 +5,16 @@ where and how fast (two backends differ in the last bits, as their sums have ano
 """
 
 import inspect
+import math
 from dataclasses import dataclass, fields
 
 from minihash.arbnet import arbnet
+from minihash.models import cnn
 from minihash.network import Sequential
 from minihash.spec import decode, encode
 from minihash.training import Training
 
+MODELS = ("mlp", "cnn")
 _ARBNET = {name: p.default for name, p in inspect.signature(arbnet).parameters.items()}
 
 
@@ -27,6 +30,7 @@ class Config:
 
     dataset: str = "digits"
     data_dir: str | None = None
+    model: str = "mlp"
     hash: str = _ARBNET["hash"]
     alpha: float | None = None
     radius: int | None = None
@@ -35,6 +39,7 @@ class Config:
     scope: str = _ARBNET["scope"]
     bias: str = _ARBNET["bias"]
     hidden: tuple[int, ...] = (200, 200)
+    channels: tuple[int, ...] | None = None
     epochs: int = Training.epochs
     batch_size: int = Training.batch_size
     lr: float = Training.rate
@@ -43,18 +48,25 @@ class Config:
     backend: str | None = None
     threads: int | None = None
 
-    def network(self, features: int, classes: int) -> Sequential:
-        """The network between so many inputs and outputs. Raises and warns as `arbnet` does."""
+    def network(self, shape: tuple[int, ...], classes: int) -> Sequential:
+        """The network between examples of this shape and so many outputs.
+
+        Raises and warns as `arbnet` and `cnn` do, and ValueError for another model.
+        """
         options = {"alpha": self.alpha, "radius": self.radius, "signed": self.signed or None}
-        return arbnet(
-            (features, *self.hidden, classes),
-            self.hash,
-            self.compression,
-            self.scope,
-            self.bias,
-            self.seed,
-            **{name: value for name, value in options.items() if value is not None},
-        )
+        choices = {name: getattr(self, name) for name in ("hash", "compression", "scope", "bias")}
+        choices |= {name: value for name, value in options.items() if value is not None}
+        if self.model == "cnn":
+            channels = {} if self.channels is None else {"channels": self.channels}
+            hidden = self.hidden
+            return cnn(shape, classes, hidden=hidden, seed=self.seed, **channels, **choices)
+        if self.model != "mlp":
+            raise ValueError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
+        if self.channels is not None:
+            raise ValueError(
+                "the model mlp has no channels: choose the model cnn, or leave them out"
+            )
+        return arbnet((math.prod(shape), *self.hidden, classes), seed=self.seed, **choices)
 
     def training(self) -> Training:
         """Epochs, batches and rates. Raises ValueError as `Training` does.

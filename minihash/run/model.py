@@ -16,6 +16,7 @@ import numpy as np
 
 from minihash import checkpoint, training
 from minihash.data import Dataset, Standardiser
+from minihash.layers import Reshape
 from minihash.network import Sequential
 from minihash.spec import decode, encode
 from minihash.training import Training
@@ -46,6 +47,9 @@ class Model:
     @property
     def features(self) -> int:
         """Numbers in one example."""
+        first = self.network.layers[0]
+        if isinstance(first, Reshape):
+            return math.prod(first.shape)
         return self.network.weights()[0].shape[1]
 
     @property

@@ -69,7 +69,7 @@ def begin(
             disk.check_free(out)
         schedule = config.training()
         data = load_data(config.dataset, config.data_dir, download)
-        network = config.network(data.features, data.classes)
+        network = config.network(data.shape, data.classes)
         check_memory(sum({w.table: w.hash.buckets for w in network.weights()}.values()))
         state = training.start(network, schedule, np.dtype(config.dtype).type)
         name = Path(config.dataset).name  # without the folder of one's own file: it is shared
