@@ -124,3 +124,32 @@ def test_bad_input_is_refused_at_the_door(backend, case, monkeypatch):
     with pytest.raises(error, match=message) as caught:
         function(*arguments, backend=backend)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("view", "error", "message"),
+    [
+        (lambda: W.rows(2, 5), ValueError, r"stop of rows must lie in 1 \.\. 4, got 5"),
+        (lambda: W.rows(2, 2), ValueError, r"start of rows must lie in 0 \.\. 1, got 2"),
+        (lambda: W.rows(-1, 2), ValueError, "start of rows must lie .* got -1"),
+        (lambda: W.rows(0.0, 2), TypeError, "start of rows must be an integer"),
+        (lambda: W.T.rows(0, 2), ValueError, r"take the rows of the weight itself, then \.T"),
+        (lambda: VirtualWeight((), Uniform(5)).rows(0, 1), ValueError, "rows need a weight"),
+        (lambda: VirtualWeight((2, 3), Uniform(5), transposed=1), TypeError, "transposed must be"),
+        # A table that is too small for a view of it.
+        (
+            lambda: VirtualWeight((4, 3), Identity(11), "T"),
+            ValueError,
+            r"shape \(4, 3\) .* needs identifiers up to 11, but Identity is defined up to 10; ",
+        ),
+        (
+            lambda: VirtualWeight((2, 3), Identity(11), "T", first_id=6),
+            ValueError,
+            "needs identifiers up to 11, but Identity is defined up to 10; ",
+        ),
+    ],
+)
+def test_what_is_no_view_is_refused(view, error, message):
+    with pytest.raises(error, match=message) as caught:
+        view()
+    assert "\n" not in str(caught.value)

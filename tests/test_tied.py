@@ -120,6 +120,8 @@ def test_deep_autoencoders_have_a_table_for_each_tie_and_biases_of_their_own(has
     network = tied_autoencoder((12, 6, 4), activation=ReLU(), **hashed)
     shapes = [layer.weight.shape for layer in network.layers if isinstance(layer, Dense)]
     assert shapes == [(6, 12), (4, 6), (6, 4), (12, 6)]
+    first, second, third, last = (x.weight for x in network.layers if isinstance(x, Dense))
+    assert last == first.T and third == second.T and first.table != second.table
     assert [type(layer) for layer in network.layers] == [Dense, ReLU] * 3 + [Dense]
     rng = np.random.default_rng(1)
     params = whole_parameters(network, rng)
