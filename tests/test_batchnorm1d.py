@@ -1,4 +1,6 @@
-"""BatchNorm1d against PyTorch's autograd, the loops, and torch.nn.BatchNorm1d over many steps.
+"""BatchNorm1d and BatchNorm2d against PyTorch's autograd and modules, and the loops.
+
+Images are compared as rows: the channels at a position of an example are an example of features.
 
 `Budget` carries the error of each quantity through the formulae of the module, to first order (the
 second order is below 1 %: eps >= 1e-5 while the data are at most 8), with e = 2 u:
@@ -20,8 +22,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from minihash.layers import BatchNorm1d
+from minihash.layers import BatchNorm1d, BatchNorm2d
 from reference import batch_norm as loops
+from reference.pooling import positions_as_examples
 from tests.bounds import assert_within, autograd, eps, gamma
 from tests.strategies import cotangent, dtypes, frozen_dict, real, sizes
 
@@ -75,14 +78,21 @@ def total(bound, dtype):
     return [SECOND_ORDER * (ours + oracles) for ours, oracles in pairs]
 
 
+def rows(a):
+    """A batch of features as it is, one of images as rows of channels."""
+    return a if a.ndim == 2 else positions_as_examples(a).astype(a.dtype)
+
+
 @st.composite
 def cases(draw, smallest_batch):
     """(layer, params, x, dy)."""
     dtype, batch, features = draw(dtypes), draw(st.integers(smallest_batch, 8)), draw(sizes)
-    layer = BatchNorm1d("n", features, eps=draw(st.sampled_from([1e-5, 1e-3, 1.0])))
+    positions = draw(st.sampled_from([(), (1, 1), (2, 1), (3, 4)]))
+    cls = BatchNorm2d if positions else BatchNorm1d
+    layer = cls("n", features, eps=draw(st.sampled_from([1e-5, 1e-3, 1.0])))
     params = {f"n.{key}": draw(real((features,), dtype)) for key in keys}
     params["n.running_var"] = abs(params["n.running_var"])
-    x = draw(real((batch, features), dtype))
+    x = draw(real((batch, features, *positions), dtype))
     return layer, frozen_dict(params), x, cotangent(x.shape, dtype, draw(st.integers(0, 99)))
 
 
@@ -95,10 +105,11 @@ def agrees(layer, params, x, dy, step, expected):
     statistics = (mean, var) if step is None else None
 
     def bound(e):
-        budget = Budget(e, x, statistics, layer.eps)
-        return budget.y(weight, bias), *budget.gradients(dy, weight)
+        budget = Budget(e, rows(x), statistics, layer.eps)
+        return budget.y(weight, bias), *budget.gradients(rows(dy), weight)
 
-    results = (y, dx, *grads.values())
+    assert y.shape == dx.shape == x.shape
+    results = (rows(y), rows(dx), *grads.values())
     for result, exact, allowed in zip(results, expected, total(bound, x.dtype), strict=True):
         assert_within(result, exact, allowed + np.finfo(x.dtype).tiny)
 
@@ -109,9 +120,9 @@ def test_training_is_pytorchs_and_the_loops(case):
     weight, bias = params["n.gamma"], params["n.beta"]
     f = partial(functional.batch_norm, running_mean=None, running_var=None, training=True)
     by_torch = autograd(lambda x, g, b: f(x, weight=g, bias=b, eps=layer.eps), dy, x, weight, bias)
-    agrees(layer, params, x, dy, 3, (by_torch[0], *by_torch[1]))
-    y = loops.batch_norm_forward(x, weight, bias, eps=layer.eps)
-    gradients = loops.batch_norm_backward(dy, x, weight, eps=layer.eps)
+    agrees(layer, params, x, dy, 3, (rows(by_torch[0]), rows(by_torch[1][0]), *by_torch[1][1:]))
+    y = loops.batch_norm_forward(rows(x), weight, bias, eps=layer.eps)
+    gradients = loops.batch_norm_backward(rows(dy), rows(x), weight, eps=layer.eps)
     agrees(layer, params, x, dy, 3, (y, *gradients))
 
 
@@ -123,9 +134,9 @@ def test_evaluation_is_pytorchs_and_the_loops(case):
     by_torch = autograd(
         lambda x, g, b: functional.batch_norm(x, *running, g, b, eps=layer.eps), dy, x, weight, bias
     )
-    agrees(layer, params, x, dy, None, (by_torch[0], *by_torch[1]))
-    y = loops.batch_norm_forward(x, weight, bias, tuple(statistics), layer.eps)
-    gradients = loops.batch_norm_backward(dy, x, weight, tuple(statistics), layer.eps)
+    agrees(layer, params, x, dy, None, (rows(by_torch[0]), rows(by_torch[1][0]), *by_torch[1][1:]))
+    y = loops.batch_norm_forward(rows(x), weight, bias, tuple(statistics), layer.eps)
+    gradients = loops.batch_norm_backward(rows(dy), rows(x), weight, tuple(statistics), layer.eps)
     agrees(layer, params, x, dy, None, (y, *gradients))
 
 
@@ -134,24 +145,29 @@ def test_evaluation_is_pytorchs_and_the_loops(case):
     momentum=st.sampled_from([0.0, 0.1, 0.5, 1.0]),
     batches=st.lists(st.integers(2, 9), min_size=1, max_size=6),
     seed=st.integers(0, 999),
+    images=st.booleans(),
 )
-def test_running_statistics_follow_torch_nn_batchnorm1d(dtype, momentum, batches, seed):
+def test_running_statistics_follow_pytorchs_modules(dtype, momentum, batches, seed, images):
     rng = np.random.default_rng(seed)
-    layer = BatchNorm1d("n", 3, momentum=momentum)
+    layer = (BatchNorm2d if images else BatchNorm1d)("n", 3, momentum=momentum)
+    module = torch.nn.BatchNorm2d if images else torch.nn.BatchNorm1d
     params = {name: np.full(shape, value, dtype) for name, (shape, value) in layer.arrays().items()}
-    twin = torch.nn.BatchNorm1d(3, momentum=momentum, dtype=torch.float64)
+    twin = module(3, momentum=momentum, dtype=torch.float64)
     loop = np.zeros(3), np.ones(3)
     errors = [np.zeros(3), np.zeros(3)]
     for step, batch in enumerate(batches):
         x = (rng.standard_normal((batch, 3)) * [1, 5, 0.1] + [0, 4, -1]).astype(dtype)
         params = frozen_dict(dict(params))
         before = {name: array.copy() for name, array in params.items()}
-        _, cache = layer.forward(params, x, step)
+        given_x = x
+        if images:  # a row of positions of one example
+            given_x = np.ascontiguousarray(x.T).reshape(1, 3, 1, batch)
+        _, cache = layer.forward(params, given_x, step)
         new = layer.running(params, cache)
         assert set(new) == {"n.running_mean", "n.running_var"}
         assert all((params[name] == before[name]).all() for name in params)
         params = params | new
-        twin(torch.tensor(x.astype(np.float64)))
+        twin(torch.tensor(given_x.astype(np.float64)))
         loop = loops.batch_norm_running(x, *loop, momentum)
 
         def bound(e, x=x, loop=loop, n=batch):
@@ -202,6 +218,19 @@ def test_nan_and_infinity_stay_in_their_feature():
     dx, grads = layer.backward(params, cache, cotangent((4, 3), np.float64, 2))
     assert np.isnan(dx[:, :2]).all() and np.isfinite(dx[:, 2]).all()
     assert np.isnan(grads["n.gamma"][:2]).all() and np.isfinite(grads["n.gamma"][2])
+
+
+def test_one_image_has_a_variance_if_it_has_two_positions():
+    layer = BatchNorm2d("n", 2)
+    params = {name: np.full(shape, value) for name, (shape, value) in layer.arrays().items()}
+    x = cotangent((1, 2, 2, 1), np.float64, 0)
+    dy, one, zero = cotangent(x.shape, np.float64, 1), params["n.gamma"], params["n.beta"]
+    y = loops.batch_norm_forward(rows(x), one, zero)
+    agrees(layer, params, x, dy, 0, (y, *loops.batch_norm_backward(rows(dy), rows(x), one)))
+    with pytest.raises(ValueError, match=r"^BatchNorm2d 'n' needs at least 2 .*, got 1; .*$"):
+        layer.forward(params, x[:, :, :1], step=0)
+    with pytest.raises(ValueError, match=r"^x of BatchNorm2d 'n' must have shape .*$"):
+        layer.forward(params, x[0], step=0)
 
 
 @pytest.mark.parametrize("batch", [0, 1])

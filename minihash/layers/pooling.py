@@ -9,7 +9,7 @@ import numpy as np
 
 from minihash.checks import float_array
 from minihash.core.panels import blocks
-from minihash.hashes.windows import Axes, Slices, Windows, text
+from minihash.hashes.windows import Axes, Slices, Windows, per_axis, text
 from minihash.layers.layer import Layer
 
 ENTRIES = 2**16  # inputs of a part: its intermediate results stay in the cache
@@ -29,9 +29,8 @@ class Pool2d(Layer):
     padding: Axes = 0
 
     def __post_init__(self) -> None:
-        size = self.size if isinstance(self.size, (tuple, list)) else (self.size, self.size)
-        stride = size if self.stride is None else self.stride
-        windows = Windows(tuple(size), stride, self.padding)
+        size = per_axis("size", self.size, 2, 1)
+        windows = Windows(size, size if self.stride is None else self.stride, self.padding)
         fields = {"size": windows.kernel, "stride": windows.stride, "padding": windows.padding}
         for name, value in fields.items():
             object.__setattr__(self, name, value)
