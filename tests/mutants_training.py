@@ -39,15 +39,15 @@ TRAINING_MUTANTS = [
         "tests/test_activations.py -k pytorchs and Tanh",
     ),
     Mutant(
-        "layers/batchnorm1d.py",
+        "layers/batchnorm.py",
         "var * (n / (n - 1))",
         "var",
         "a running variance that is biased",
         "tests/test_batchnorm1d.py -k running_statistics_follow",
     ),
     Mutant(
-        "layers/batchnorm1d.py",
-        "            dx -= (dbeta / n).astype(dtype)\n",
+        "layers/batchnorm.py",
+        "            dx -= self._wide((dbeta / n).astype(dtype))\n",
         "",
         "the mean taken for a constant in the backward pass",
         "tests/test_batchnorm1d.py -k training_is",
