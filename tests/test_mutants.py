@@ -18,7 +18,6 @@ import pytest
 from tests.mutants import MUTANTS
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT / "minihash" / "data" / "digits"
 RUNNER = Path(__file__).with_name("mutant_runner.py")
 SECONDS = 240  # for one mutant; one takes a few, but machines are shared
 
