@@ -62,6 +62,34 @@ def dense(x: Tensor, V: Tensor, b: Tensor | None = None) -> Tensor:
     return functional.linear(x, V, b)
 
 
+def convolution(x: Tensor, V: Tensor, b: Tensor | None = None, *geometry: object) -> Tensor:
+    """Images (batch, channels, height, width) or sequences (batch, channels, length); geometry:
+    stride, padding, dilation, groups.
+
+    >>> convolution(torch.ones(1, 1, 3), torch.ones(1, 1, 2), torch.ones(1), 1, 1)
+    tensor([[[2., 3., 3., 2.]]])
+    """
+    return (functional.conv1d if x.dim() == 3 else functional.conv2d)(x, V, b, *geometry)
+
+
+def max_pool(x: Tensor, size: object, stride: object, padding: object = 0) -> Tensor:
+    """The largest of each window of images.
+
+    >>> max_pool(torch.tensor([[[[1.0, 5.0], [2.0, 3.0]]]]), 2, 2)
+    tensor([[[[5.]]]])
+    """
+    return functional.max_pool2d(x, size, stride, padding)
+
+
+def average_pool(x: Tensor, size: object, stride: object, padding: object = 0) -> Tensor:
+    """The mean of each window of images, taps in the padding counted.
+
+    >>> average_pool(torch.tensor([[[[1.0, 5.0], [2.0, 4.0]]]]), 2, 2)
+    tensor([[[[3.]]]])
+    """
+    return functional.avg_pool2d(x, size, stride, padding)
+
+
 def batch_norm(
     x: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, training: bool
 ) -> tuple[Tensor, Tensor, Tensor]:

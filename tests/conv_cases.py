@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from hypothesis import strategies as st
-from torch.nn import functional
 
 from minihash.hashes import Identity, Uniform
 from minihash.layers import Conv1d, Conv2d
 from minihash.weights import VirtualWeight
+from reference import torch_twins
 from tests.hash_strategies import ANYWHERE, KINDS, seeds
 from tests.strategies import frozen, frozen_dict
 
@@ -48,9 +48,8 @@ class Case:
         x = self._leaf(self.x, magnitudes)
         K, *B = (self._read(leaves, w, magnitudes) for w in self.layer.weights())
         layer = self.layer
-        convolve = functional.conv1d if len(layer.axes) == 1 else functional.conv2d
-        options = layer.stride, layer.padding, layer.dilation, layer.groups
-        y = convolve(x, K, *(B or [None]), *options)
+        geometry = layer.stride, layer.padding, layer.dilation, layer.groups
+        y = torch_twins.convolution(x, K, *(B or [None]), *geometry)
         dy = self.dy.astype(np.float64)
         y.backward(torch.from_numpy(abs(dy) if magnitudes else dy))
         results = {"y": y.detach(), "dx": x.grad} | {k: v.grad for k, v in leaves.items()}

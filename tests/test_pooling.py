@@ -31,13 +31,14 @@ from minihash.network import Sequential
 from minihash.spec import decode, encode
 from minihash.weights import VirtualWeight
 from reference import pooling as loops
+from reference import torch_twins
 from tests.bounds import assert_within, autograd, gamma, total_eps
 from tests.core_cases import with_threads
 from tests.strategies import cotangent, dtypes, frozen, layouts
 
 POOLS = {
-    MaxPool2d: (functional.max_pool2d, loops.max_pool, loops.max_pool_backward),
-    AveragePool2d: (functional.avg_pool2d, loops.average_pool, loops.average_pool_backward),
+    MaxPool2d: (torch_twins.max_pool, loops.max_pool, loops.max_pool_backward),
+    AveragePool2d: (torch_twins.average_pool, loops.average_pool, loops.average_pool_backward),
 }
 
 
