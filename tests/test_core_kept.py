@@ -19,8 +19,8 @@ from tests.hash_strategies import KINDS
 
 
 @pytest.fixture(autouse=True)
-def default_budget(monkeypatch):
-    monkeypatch.delenv("MINIHASH_MEMORY_BUDGET", raising=False)
+def budget_of_a_mebibyte(monkeypatch):
+    monkeypatch.setenv("MINIHASH_MEMORY_BUDGET", str(2**20))
     yield
     set_memory_budget(None)
 
@@ -58,9 +58,10 @@ def test_a_kept_weight_is_kept_whole_beyond_several_panels():
         np.testing.assert_array_equal(a, b)
 
 
-def test_room_is_within_the_budget():
+def test_room_is_within_the_budget(monkeypatch):
     w = VirtualWeight((100, 30), Uniform(50))
-    assert memory_budget() == DEFAULT_BUDGET
+    monkeypatch.delenv("MINIHASH_MEMORY_BUDGET")
+    assert memory_budget() == DEFAULT_BUDGET == 0 and room_for(w, np.float32) is None
     for dtype, size in ((np.float32, 12_000), (np.float64, 24_000)):
         set_memory_budget(size)
         assert room_for(w, dtype).shape == w.shape and room_for(w, dtype).dtype == dtype

@@ -7,18 +7,21 @@ import numpy as np
 from minihash.core.panels import lying, upright
 from minihash.weights import VirtualWeight
 
-DEFAULT_BUDGET = 2**20
+DEFAULT_BUDGET = 0  # index-free and V-free unless asked
 _budget: int | None = None
 
 
 def room_for(w: VirtualWeight, dtype: np.dtype) -> np.ndarray | None:
     """An array for `matmul` to keep V of w in, if the memory budget allows it and it would help.
+    The backward pass that uses it must be of the same backend.
 
+    >>> set_memory_budget(2**20)
     >>> from minihash.hashes import Modulus, Uniform
     >>> room_for(VirtualWeight((200, 784), Uniform(100)), np.float32).shape
     (200, 784)
     >>> room_for(VirtualWeight((20000, 20000), Uniform(100)), np.float32) is None
     True
+    >>> set_memory_budget(None)
     """
     if w.hash.run > 1 or w.size * np.dtype(dtype).itemsize > memory_budget():
         return None
