@@ -131,7 +131,7 @@ CORE_MUTANTS = [
         "n // math.gcd(n, fan_in)",
         "n // math.gcd(n, fan_out)",
         "the period of rows from the wrong size",
-        "tests/test_core.py -k beyond_several_panels and modulus",
+        "tests/test_arbnet.py -k how_many_rows_differ",
         jit=True,
     ),
     Mutant(
