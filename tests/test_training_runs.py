@@ -192,7 +192,7 @@ def test_a_run_that_is_over_takes_no_step():
 
 
 def test_a_single_example_has_no_variance():
-    with pytest.raises(ValueError, match="needs at least 2 examples of a feature .* got 1;"):
+    with pytest.raises(ValueError, match=r"needs at least 2 examples of a feature .* got 1;"):
         run(RUNS["sgd"], count=1)
 
 

@@ -34,7 +34,8 @@ class Dense(Layer):
     """y = x V^T + b.
 
     weight: a virtual weight of shape (fan_out, fan_in), a view of another's for a tie. bias: None,
-    or a virtual weight of shape (fan_out,); a free bias is one under the Identity hash, on a table of its own.
+    or a virtual weight of shape (fan_out,); a free bias is one under the Identity hash, on a table
+    of its own.
     Raises TypeError or ValueError if they are anything else.
 
     >>> from minihash.hashes import Identity, Modulus
