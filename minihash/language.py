@@ -29,7 +29,8 @@ from minihash.hashes.xxh32 import stream, unit
 from minihash.layers import GRU, LSTM, RNN, Dense, Embedding, softmax_cross_entropy
 from minihash.layers.recurrent import Recurrent, State
 from minihash.network import Sequential
-from minihash.optimisers import SGD, Adam, Clipped
+from minihash.training import State as RunState
+from minihash.training import Training, epochs, updated
 from minihash.weights import VirtualWeight
 
 CELLS = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
@@ -98,14 +99,19 @@ def language_model(
     tied: bool = False,
     hash: str = "identity",
     compression: float = 1.0,
+    scope: str = "network",
     seed: int = 0,
+    embedding: int | None = None,
+    truncate: int | None = None,
     **options: object,
 ) -> LanguageModel:
-    """A model of so many characters, its embeddings as wide as its state.
+    """A model of so many characters.
 
-    cell: "rnn", "gru" or "lstm". tied: whether the output reads the embedding's weights. hash,
-    compression, options: of the two matrices of the cell, on one table, as for `arbnet`;
-    embeddings and biases are free. Raises TypeError or ValueError for anything else.
+    cell: "rnn", "gru" or "lstm". embedding: its width; None: that of the state. tied: whether the
+    output reads the embedding's weights, which takes equal widths. hash, compression, options: of
+    the two matrices of the cell, as for `arbnet`, which share a table (scope "network") or have
+    one each ("layer"); embeddings and biases are free. truncate: as for the cell.
+    Raises TypeError or ValueError for anything else.
 
     >>> model = language_model(65, 128, "gru", tied=True, hash="uniform", compression=0.25)
     >>> model.recurrent.weight_hh.hash.buckets == 2 * 3 * 128 * 128 // 4
@@ -113,54 +119,104 @@ def language_model(
     """
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
+    if scope not in ("network", "layer"):
+        raise ValueError(f'scope must be "network" or "layer", got {scope!r}')
     vocabulary = check_count("vocabulary", vocabulary, 1, 2**31 - 1)
     hidden = check_count("hidden", hidden, 1, 2**31 - 1)
-    plain = CELLS[cell].plain(cell, hidden, hidden)
-    w_ih, w_hh = plain.weight_ih, plain.weight_hh
-    rule = make_hash(hash, compression, w_ih.size + w_hh.size, seed, options)
-    recurrent = dataclasses.replace(
-        plain,
-        weight_ih=VirtualWeight(w_ih.shape, rule, cell),
-        weight_hh=VirtualWeight(w_hh.shape, rule, cell, first_id=w_ih.size),
-    )
-    E = VirtualWeight((vocabulary, hidden), Identity(vocabulary * hidden), "embedding")
-    D = E if tied else dataclasses.replace(E, table="output")
+    width = hidden if embedding is None else check_count("embedding", embedding, 1, 2**31 - 1)
+    if tied and width != hidden:
+        raise ValueError(
+            f"tied embeddings are as wide as the state, got an embedding of {width} and {hidden} "
+            "hidden; make them equal, or untie them"
+        )
+    plain = CELLS[cell].plain(cell, width, hidden, truncate=truncate)
+    E = VirtualWeight((vocabulary, width), Identity(vocabulary * width), "embedding")
+    D = VirtualWeight((vocabulary, hidden), Identity(vocabulary * hidden), "output")
     bias = VirtualWeight((vocabulary,), Identity(vocabulary), "output.bias")
-    return LanguageModel(Embedding(E), recurrent, Dense(D, bias))
+    hashed = _hashed(plain, cell, scope, hash, compression, seed, options)
+    return LanguageModel(Embedding(E), hashed, Dense(E if tied else D, bias))
+
+
+def _hashed(
+    plain: Recurrent,
+    cell: str,
+    scope: str,
+    hash: str,
+    compression: float,
+    seed: int,
+    options: dict[str, object],
+) -> Recurrent:
+    """The layer with its two matrices under a hash."""
+    w_ih, w_hh = plain.weight_ih, plain.weight_hh
+    if scope == "network":
+        rule = make_hash(hash, compression, w_ih.size + w_hh.size, seed, options)
+        return dataclasses.replace(
+            plain,
+            weight_ih=VirtualWeight(w_ih.shape, rule, cell),
+            weight_hh=VirtualWeight(w_hh.shape, rule, cell, first_id=w_ih.size),
+        )
+    hashed = {}
+    for name, w in (("weight_ih", w_ih), ("weight_hh", w_hh)):
+        salt = int(stream(seed, w.table))
+        rule = make_hash(hash, compression, w.size, salt, options, *w.shape)
+        hashed[name] = dataclasses.replace(w, hash=rule)
+    return dataclasses.replace(plain, **hashed)
 
 
 def steps(
-    model: LanguageModel,
-    params: Params,
-    tokens: np.ndarray,
-    optimiser: SGD | Adam | Clipped | None = None,
-    rate: float = 2e-3,
-    batch: int = 32,
-    length: int = 64,
-    epochs: int = 1,
-) -> Iterator[tuple[Params, float]]:
-    """Train; yields, after each step, the new parameters and the loss of its characters, in nats.
+    model: LanguageModel, training: Training, state: RunState, tokens: np.ndarray, length: int = 64
+) -> Iterator[tuple[RunState, dict]]:
+    """Go on from `state`, at first `minihash.training.start(model.network, training)`, to the end
+    of the last epoch; yields, after each step, the new state and a report of the current epoch:
+    loss (a character's, in nats, over those read so far), rate, batches.
 
-    tokens: the text, integers (characters,). optimiser: Adam, clipped to a norm of 1, without one.
-    Raises TypeError or ValueError for tokens beyond the vocabulary, or too few for a step.
+    tokens: the text, integers (characters,). training: batch_size is the number of streams. The
+    recurrent state goes on in `state.carried`, so that a run goes on from any of its states.
+    Raises TypeError or ValueError, before any step, for tokens beyond the vocabulary, or streams
+    shorter than `length`.
+
+    >>> from minihash.optimisers import Adam
+    >>> from minihash.training import start
+    >>> model, training = language_model(2, 8, "gru"), Training(3, 4, 0.03, Adam())
+    >>> tokens = np.tile([0, 0, 1], 100)
+    >>> *_, (state, report) = steps(model, training, start(model.network, training), tokens, 16)
+    >>> report["loss"] < math.log(2)
+    True
     """
+    inputs, targets = streams(model, tokens, training.batch_size, length)
+    parts = [slice(k, k + length) for k in range(0, inputs.shape[1], length)]
+    cell, names = model.recurrent, "hc"[: model.recurrent.states]
+
+    def advance(state: RunState, part: slice, rate: float) -> RunState:
+        carried, window = state.carried, inputs[:, part]
+        start = cell.from_arrays(tuple(map(carried.get, names))) if carried else None
+        loss, grads, end = model.gradients(state.params, window, targets[:, part], start)
+        carried = dict(zip(names, end if cell.states > 1 else (end,), strict=True))
+        return dataclasses.replace(
+            updated(training, state, grads, rate),
+            loss_sum=state.loss_sum + loss * window.size,
+            seen=state.seen + window.size,
+            carried=carried,
+        )
+
+    return epochs(training, state, lambda epoch: parts, advance, classifies=False)
+
+
+def streams(
+    model: LanguageModel, tokens: np.ndarray, batch: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The text cut into `batch` streams side by side, (batch, characters of each), and what comes
+    next in each. Raises as `steps` does."""
     tokens = index_array(tokens, "tokens", model.embedding.weight.shape[0])
     batch, length = (check_count(n, v, 1, 2**31) for n, v in (("batch", batch), ("length", length)))
-    each = (len(tokens) - 1) // batch
-    if each < 1:
+    each = max(len(tokens) - 1, 0) // batch
+    if each < length:
         raise ValueError(
-            f"{batch} streams need at least {batch + 1} characters, got {len(tokens)}; lower batch"
+            f"{batch} streams of at least length {length} need {batch * length + 1} characters to "
+            f"train, got {len(tokens)}; lower the batch size or the length"
         )
     inputs, targets = (tokens[k : k + batch * each].reshape(batch, each) for k in (0, 1))
-    optimiser = optimiser or Clipped(Adam(), max_norm=1.0)
-    memory = optimiser.init(params, dict.fromkeys(w.table for w in model.network.weights()))
-    for _ in range(epochs):
-        state = None
-        for first in range(0, each, length):
-            part = slice(first, first + length)
-            loss, grads, state = model.gradients(params, inputs[:, part], targets[:, part], state)
-            params, memory = optimiser.step(params, grads, memory, rate)
-            yield params, loss
+    return inputs, targets
 
 
 def bits_per_character(

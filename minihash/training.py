@@ -2,11 +2,11 @@
 
     for each epoch e, for each batch b of the order of e:
         y, caches = network.forward(params, x_b, step)
-        loss, dlogits = softmax cross-entropy of (y, labels)
-        grads = network.backward(params, caches, dlogits) + gradients of the penalties
+        loss, dy = softmax cross-entropy of (y, labels), or the squared error of y
+        grads = network.backward(params, caches, dy) + gradients of the penalties
         params, optimiser state = optimiser.step(...),   running statistics of BatchNorm
         params = proximal steps of the penalties
-    after each epoch: the schedule sees the training accuracy
+    after each epoch: the schedule sees the training accuracy; without one, 1 / (1 + loss)
 
 Everything that changes is in one `State`, every random choice is a pure function of (seed, epoch,
 step), and nothing is mutated: a run continued from any of its states ends with the same bits as one
@@ -18,8 +18,9 @@ there.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -27,16 +28,18 @@ from minihash import penalties
 from minihash.checks import real_field
 from minihash.hashes.hash import check_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
-from minihash.layers import softmax_cross_entropy
+from minihash.layers import mean_squared_error, softmax_cross_entropy
 from minihash.network import Sequential
-from minihash.optimisers import SGD, Adam
+from minihash.optimisers import SGD, Adam, Clipped
 from minihash.penalties import Penalty
 from minihash.schedules import Constant, Decay, Plateau
+
+LOSSES = {"cross-entropy": softmax_cross_entropy, "squared-error": mean_squared_error}
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a run is, beside its network and data.
+    """What a run is, beside its network and data. loss: a name in `LOSSES`.
 
     >>> Training(epochs=2).batch_size
     50
@@ -45,10 +48,11 @@ class Training:
     epochs: int = 30
     batch_size: int = 50
     rate: float = 0.1
-    optimiser: SGD | Adam = field(default_factory=lambda: SGD(momentum=0.9))
+    optimiser: SGD | Adam | Clipped = field(default_factory=lambda: SGD(momentum=0.9))
     schedule: Plateau | Decay | Constant = field(default_factory=Plateau)
     seed: int = 0
     penalties: tuple[Penalty, ...] = ()
+    loss: str = "cross-entropy"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -56,6 +60,8 @@ class Training:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
         check_field(self, "seed", 0, 2**32 - 1)
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
         object.__setattr__(self, "penalties", tuple(self.penalties))
         for penalty in self.penalties:
             if not isinstance(penalty, Penalty):
@@ -78,8 +84,9 @@ class State:
     batch: int = 0  # batches of the current epoch that are over
     step: int = 0  # steps that are over
     loss_sum: float = 0.0  # over the examples of the current epoch so far
-    correct: int = 0
+    correct: int = 0  # classified rightly, where the loss is of classes
     seen: int = 0
+    carried: dict[str, np.ndarray] = field(default_factory=dict)  # by a language model, see there
 
 
 def start(network: Sequential, training: Training, dtype: type = np.float32) -> State:
@@ -118,21 +125,44 @@ def steps(
     training: Training,
     state: State,
     x: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
 ) -> Iterator[tuple[State, dict]]:
     """Go on from `state` to the end of the last epoch; yields, after each step, the new state and a
-    report of the current epoch: loss, accuracy (both over its examples so far), rate, batches.
+    report of the current epoch: loss, train_accuracy (both over its examples so far; the second
+    under the cross-entropy alone), rate, batches.
 
     x: stored examples (count, ...), made floats batch by batch: to_input(x[batch], dtype).
-    labels: integers (count,). Raises TypeError or ValueError if data or penalties do not fit the
-    network, or the state is beyond the last batch of an epoch of these, before any step.
+    labels: integers (count,); under the squared error what is to come out, floats (count, outputs)
+    of the parameters' dtype, or None: what went in, as of an autoencoder.
+    Raises TypeError or ValueError if data or penalties do not fit the network, or the state is
+    beyond the last batch of an epoch of these, before any step.
     """
     penalties.checked(training.penalties, state.params, trained(network))
-    labels = fitting_labels(network, state.params, x, labels, to_input)
+    labels = fitting_labels(network, state.params, x, labels, to_input, training.loss)
     dtype = next(iter(state.params.values())).dtype
+
+    def parts(epoch: int) -> list[np.ndarray]:
+        return batches(len(x), training.batch_size, training.seed, epoch)
+
+    def advance(state: State, batch: np.ndarray, rate: float) -> State:
+        wanted = None if labels is None else labels[batch]
+        return step(network, training, state, to_input(x[batch], dtype), wanted, rate)
+
+    return epochs(training, state, parts, advance, training.loss == "cross-entropy")
+
+
+def epochs(
+    training: Training,
+    state: State,
+    parts: Callable[[int], Sequence],
+    advance: Callable[[State, Any, float], State],
+    classifies: bool,
+) -> Iterator[tuple[State, dict]]:
+    """The loop of all models; yields as `steps` does. parts: the batches of an epoch, by its
+    number; advance: one step, of (state, batch, rate)."""
     while state.epoch < training.epochs:
-        order = batches(len(x), training.batch_size, training.seed, state.epoch)
+        order = parts(state.epoch)
         if state.batch >= len(order):
             raise ValueError(
                 f"the run is {state.batch} batches into an epoch, which here has {len(order)}; go "
@@ -140,18 +170,17 @@ def steps(
             )
         for batch in order[state.batch :]:
             rate = training.schedule.rate(training.rate, state.schedule, state.step)
-            state = step(network, training, state, to_input(x[batch], dtype), labels[batch], rate)
-            report = {
-                "epoch": state.epoch + 1,
-                "loss": state.loss_sum / state.seen,
-                "train_accuracy": state.correct / state.seen,
-                "rate": rate,
-                "batches": len(order),
-            }
+            state = advance(state, batch, rate)
+            loss, score = state.loss_sum / state.seen, state.correct / state.seen
+            report = {"epoch": state.epoch + 1, "loss": loss, "rate": rate, "batches": len(order)}
+            if classifies:
+                report["train_accuracy"] = score
             if state.batch == len(order):
-                schedule = training.schedule.after_epoch(state.schedule, report["train_accuracy"])
+                schedule = training.schedule.after_epoch(
+                    state.schedule, score if classifies else 1 / (1 + loss)
+                )
                 state = replace(state, schedule=schedule, epoch=state.epoch + 1, batch=0)
-                state = replace(state, loss_sum=0.0, correct=0, seen=0)
+                state = replace(state, loss_sum=0.0, correct=0, seen=0, carried={})
             yield state, report
 
 
@@ -160,64 +189,82 @@ def step(
     training: Training,
     state: State,
     x: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     rate: float,
 ) -> State:
     """One training step on the batch x, labels. The state sums the loss without the penalties."""
+    labels, loss_of = x if labels is None else labels, LOSSES[training.loss]
     y, caches = network.forward(state.params, x, state.step)
-    loss, cache = softmax_cross_entropy.forward(y, labels)
-    _, grads = network.backward(state.params, caches, softmax_cross_entropy.backward(cache))
+    loss, cache = loss_of.forward(y, labels)
+    _, grads = network.backward(state.params, caches, loss_of.backward(cache))
+    new = updated(training, state, grads, rate)
+    return replace(
+        new,
+        params=new.params | network.running(state.params, caches),
+        loss_sum=state.loss_sum + loss * len(labels),
+        correct=state.correct + _correct(training.loss, y, labels),
+        seen=state.seen + len(labels),
+    )
+
+
+def updated(training: Training, state: State, grads: dict[str, np.ndarray], rate: float) -> State:
+    """The state after a step of the optimiser and the penalties with these gradients."""
     grads = penalties.add_gradients(training.penalties, state.params, grads)
     new, optimiser = training.optimiser.step(state.params, grads, state.optimiser, rate)
     length = rate * training.optimiser.gain
     new = penalties.shrink(training.penalties, state.params, new, length)
-    params = state.params | new | network.running(state.params, caches)
-    return replace(
-        state,
-        params=params,
-        optimiser=optimiser,
-        batch=state.batch + 1,
-        step=state.step + 1,
-        loss_sum=state.loss_sum + loss * len(labels),
-        correct=state.correct + int((y.argmax(axis=1) == labels).sum()),
-        seen=state.seen + len(labels),
-    )
+    params, batch = state.params | new, state.batch + 1
+    return replace(state, params=params, optimiser=optimiser, batch=batch, step=state.step + 1)
+
+
+def _correct(loss: str, y: np.ndarray, labels: np.ndarray) -> int:
+    return int((y.argmax(axis=1) == labels).sum()) if loss == "cross-entropy" else 0
 
 
 def fitting_labels(
     network: Sequential,
     params: dict[str, np.ndarray],
     x: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
-) -> np.ndarray:
-    """The labels as integers, refused unless x and they fit each other and the network, which tells
-    by its output for the first example."""
-    if len(x) != len(labels) or not len(x):
+    loss: str = "cross-entropy",
+) -> np.ndarray | None:
+    """The labels, integers under the cross-entropy, refused unless x and they fit each other and
+    the network, which tells by its output for the first example."""
+    itself = labels is None and loss == "squared-error"
+    count = len(x) if itself else len(labels)
+    if len(x) != count or not len(x):
         raise ValueError(
-            f"there must be as many labels as examples, at least one; got {len(labels)} labels and "
+            f"there must be as many labels as examples, at least one; got {count} labels and "
             f"{len(x)} examples; correct the data"
         )
-    y, _ = network.forward(params, to_input(x[:1], next(iter(params.values())).dtype))
-    return softmax_cross_entropy.class_labels(labels, len(x), y.shape[-1])
+    first = to_input(x[:1], next(iter(params.values())).dtype)
+    y, _ = network.forward(params, first)
+    if loss == "cross-entropy":
+        return softmax_cross_entropy.class_labels(labels, len(x), y.shape[-1])
+    mean_squared_error.forward(y, first if itself else labels[:1])
+    return labels
 
 
 def evaluate(
     network: Sequential,
     params: dict[str, np.ndarray],
     x: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
     batch_size: int = 500,
+    loss: str = "cross-entropy",
 ) -> tuple[float, float]:
-    """(mean loss, accuracy) over all examples, layers in evaluation mode. Data as for `steps`."""
-    labels = fitting_labels(network, params, x, labels, to_input)
+    """(mean loss, accuracy) over all examples, layers in evaluation mode; under the squared error
+    the accuracy is 0. Data as for `steps`."""
+    labels = fitting_labels(network, params, x, labels, to_input, loss)
     dtype = next(iter(params.values())).dtype
     loss_sum, correct = 0.0, 0
     for first in range(0, len(x), batch_size):
         part = slice(first, first + batch_size)
-        y, _ = network.forward(params, to_input(x[part], dtype))
-        loss, _ = softmax_cross_entropy.forward(y, labels[part])
-        loss_sum += loss * len(y)
-        correct += int((y.argmax(axis=1) == labels[part]).sum())
+        inputs = to_input(x[part], dtype)
+        wanted = inputs if labels is None else labels[part]
+        y, _ = network.forward(params, inputs)
+        loss_sum += LOSSES[loss].forward(y, wanted)[0] * len(y)
+        correct += _correct(loss, y, wanted)
     return loss_sum / len(x), correct / len(x)

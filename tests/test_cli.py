@@ -6,6 +6,7 @@ main() is called in this process where a process of its own would prove nothing 
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minihash import cli, core, data
+from minihash import core, data
 from minihash.cli import main
-from minihash.run.config import Config
-from minihash.run.model import load_model
+from minihash.run import arguments
+from minihash.run.config import MODELS, Config
+from minihash.run.kinds import KINDS, load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ROOT / "minihash" / "data" / "digits"
@@ -201,15 +203,20 @@ def test_backends_says_what_is_taken_and_why_not(capsys):
 def test_the_help_says_what_the_engine_does(capsys):
     text = command("train", "--help").stdout.decode()
     assert main(["train", "--hash", "none of them"]) == 2
-    assert f"hash must be one of {cli.HASHES}, got" in capsys.readouterr().err
-    assert tuple(cli.DATASETS.split(", ")) == data.NAMES
-    assert tuple(cli.BACKENDS.split(", ")) == core.BACKENDS
-    hidden = ",".join(map(str, Config().hidden))
-    assert {
-        name: hidden if name == "hidden" else getattr(Config(), name) for name in cli.DEFAULTS
-    } == cli.DEFAULTS
-    for default in cli.DEFAULTS.values():
-        assert f"({default})" in text
+    assert f"hash must be one of {arguments.HASHES}, got" in capsys.readouterr().err
+    assert tuple(arguments.DATASETS.split(", ")) == data.NAMES
+    assert tuple(arguments.TEXTS.split(", ")) == data.TEXTS
+    assert tuple(arguments.BACKENDS.split(", ")) == core.BACKENDS
+    models = re.findall("[a-z]+(?=,|;|$)", arguments.MODELS)
+    assert sorted(models) == sorted(MODELS) == sorted(KINDS)
+    shown = " ".join(text.split())
+    for model, defaults in arguments.DEFAULTS.items():
+        config = Config(model=model)
+        sizes = {name: getattr(config, name) for name in ("hidden", "channels")}
+        sizes = {name: ",".join(map(str, size)) for name, size in sizes.items() if size}
+        for name, default in defaults.items():
+            assert sizes.get(name, getattr(config, name)) == default
+            assert re.search(rf"[( ]{default}[;)]", shown), default
     check = "import sys, minihash.cli as c\ntry: c.main(['--help'])\nexcept SystemExit: pass\n"
     check += "print(sorted({'numba', 'numpy', 'scipy', 'tqdm'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True)

@@ -7,8 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from minihash.hashes import HashedNets
 from minihash.language import LanguageModel, bits_per_character, generate, language_model, steps
 from minihash.layers import Dense
+from minihash.optimisers import Adam, Clipped
+from minihash.training import Training, start
 from minihash.weights import VirtualWeight
 
 RNG = np.random.default_rng(0)
@@ -61,28 +64,41 @@ def test_bits_are_those_of_one_pass_whatever_is_read_at_once():
         assert bits_per_character(model, params, tokens, length) == pytest.approx(expected)
 
 
+def plan(epochs, batch, rate=0.03, seed=0):
+    return Training(epochs, batch, rate, Clipped(Adam(), 1.0), seed=seed)
+
+
 def test_training_learns_a_text_that_needs_the_state():
     """a a b a a b ...: what follows an a is known from the one before alone."""
-    tokens = np.tile([0, 0, 1], 400)
+    tokens, training = np.tile([0, 0, 1], 400), plan(8, 8)
     model = language_model(2, 8, "lstm", hash="uniform", compression=0.25)
-    first = model.network.init(seed=0)
-    choices = {"rate": 0.03, "batch": 8, "length": 10, "epochs": 8}
-    trained = list(steps(model, first, tokens, **choices))
+    first = start(model.network, training)
+    trained = list(steps(model, training, first, tokens, 10))
     assert len(trained) == 8 * math.ceil(1199 // 8 / 10)
-    params, _ = trained[-1]
+    (last, report), params = trained[-1], trained[-1][0].params
+    assert (last.epoch, last.batch, last.carried) == (8, 0, {}) and report["loss"] < 0.1
     # Without the state, what follows an a is a coin: 2/3 bit a character.
-    assert bits_per_character(model, first, tokens) > 0.9
+    assert bits_per_character(model, first.params, tokens) > 0.9
     assert bits_per_character(model, params, tokens) < 0.1
     found = generate(model, params, np.array([0, 0]), 9, temperature=0)
     assert found.tolist() == [1, 0, 0] * 3
-    again, _ = list(steps(model, first, tokens, **choices))[-1]
-    assert all(np.array_equal(again[name], params[name]) for name in params)
+
+
+@pytest.mark.parametrize("cell", TORCH)
+def test_a_run_goes_on_from_any_of_its_states_with_the_same_bits(cell):
+    tokens, training = RNG.integers(3, size=50), plan(2, 3)
+    model = language_model(3, 4, cell, embedding=2, truncate=3)
+    whole = list(steps(model, training, start(model.network, training), tokens, 5))
+    assert len(whole) == 2 * 4
+    for k in range(len(whole) - 1):
+        (begun, _), (end, report) = whole[k], whole[-1]
+        *_, (again, last) = steps(model, training, begun, tokens, 5)
+        assert last == report
+        assert all(again.params[name].tobytes() == a.tobytes() for name, a in end.params.items())
 
 
 def test_the_state_goes_on_from_step_to_step_but_not_from_epoch_to_epoch(monkeypatch):
-    model = language_model(3, 2, "rnn")
-    params = model.network.init(seed=0)
-    seen = []
+    model, training, seen = language_model(3, 2, "rnn"), plan(2, 2), []
 
     def gradients(self, params, tokens, targets, state=None):
         seen.append((tokens, targets, state))
@@ -91,12 +107,38 @@ def test_the_state_goes_on_from_step_to_step_but_not_from_epoch_to_epoch(monkeyp
     original = LanguageModel.gradients
     monkeypatch.setattr(LanguageModel, "gradients", gradients)
     tokens = RNG.integers(3, size=23)
-    assert len(list(steps(model, params, tokens, batch=2, length=4, epochs=2))) == 6
+    trained = list(steps(model, training, start(model.network, training), tokens, 4))
     assert [state is None for *_, state in seen] == [True, False, False] * 2
+    assert [report["batches"] for _, report in trained] == [3] * 6
     inputs = np.concatenate([tokens for tokens, *_ in seen[:3]], axis=1)
     targets = np.concatenate([targets for _, targets, _ in seen[:3]], axis=1)
     assert inputs.ravel().tolist() == tokens[:22].tolist()
     assert targets.ravel().tolist() == tokens[1:23].tolist()
+
+
+def test_a_reported_loss_is_the_mean_over_the_characters_of_the_epoch_so_far():
+    """Windows of 4, 4 and 3 characters: a mean of means would be another number."""
+    tokens, training = RNG.integers(3, size=23), plan(1, 2)
+    model, total, read = language_model(3, 2, "gru"), 0.0, 0
+    first = start(model.network, training, np.float64)
+    inputs, targets = (tokens[k : k + 22].reshape(2, 11) for k in (0, 1))
+    before, carried = first.params, None
+    for k, (state, report) in enumerate(steps(model, training, first, tokens, 4)):
+        part = slice(4 * k, 4 * k + 4)
+        loss, _, carried = model.gradients(before, inputs[:, part], targets[:, part], carried)
+        read += inputs[:, part].size
+        total, before = total + loss * inputs[:, part].size, state.params
+        assert report["loss"] == pytest.approx(total / read, rel=1e-12)
+    assert read == 22
+
+
+def test_each_matrix_may_have_a_table_of_its_own():
+    model = language_model(3, 4, "gru", scope="layer", hash="hashednets", compression=0.5, seed=1)
+    layer = model.recurrent
+    assert layer.weight_ih.hash == HashedNets(24, 4, 12) and layer.weight_ih.first_id == 0
+    assert {w.table for w in layer.weights()[:2]} == {"gru.weight_ih", "gru.weight_hh"}
+    uniform = language_model(3, 4, scope="layer", hash="uniform", compression=0.5).recurrent
+    assert uniform.weight_ih.hash.seed != uniform.weight_hh.hash.seed
 
 
 def test_generated_characters_are_drawn_from_the_models_probabilities():
@@ -120,12 +162,20 @@ def test_bad_input_is_refused():
     model = language_model(3, 2, "rnn")
     params = model.network.init()
     text = np.array([0, 1, 2])
+
+    def train(tokens, batch, length=1):
+        training = plan(1, batch)
+        return next(steps(model, training, start(model.network, training), tokens, length))
+
     for call, expected in (
         (lambda: language_model(3, 2, "elman"), "cell must be one of rnn, gru, lstm, got 'elman'"),
         (lambda: language_model(0, 2), "vocabulary must"),
         (lambda: language_model(3, 2, hash="frob"), "hash must be one of"),
-        (lambda: next(steps(model, params, text + 1, batch=1)), r"tokens must lie in 0 \.\. 2"),
-        (lambda: next(steps(model, params, text, batch=3)), "at least 4 characters, got 3"),
+        (lambda: language_model(3, 2, scope="net"), "scope must be"),
+        (lambda: language_model(3, 2, tied=True, embedding=3), "an embedding of 3 and 2 hidden"),
+        (lambda: train(text + 1, 1), r"tokens must lie in 0 \.\. 2"),
+        (lambda: train(text, 3), "need 4 characters to train, got 3"),
+        (lambda: train(text, 1, 3), "at least length 3 need 4 characters to train, got 3"),
         (lambda: bits_per_character(model, params, text[:1]), "2 or more in a row"),
         (lambda: generate(model, params, text[:0], 3), "at least one character"),
         (lambda: generate(model, params, text, 3, -1.0), "temperature must be at least 0"),

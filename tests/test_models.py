@@ -8,12 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from minihash import cli
 from minihash.cli import main
 from minihash.layers import BatchNorm2d, Conv2d, Dense, Flatten, Reshape, softmax_cross_entropy
 from minihash.models import cnn
-from minihash.run.config import MODELS, Config
-from minihash.run.model import load_model
+from minihash.run.kinds import load_model
 
 
 @pytest.fixture(autouse=True)
@@ -109,7 +107,6 @@ def test_cnn_refuses_what_it_cannot_be():
 
 
 def test_cnn_on_the_command_line(capsys):
-    assert tuple(cli.MODELS.split(", ")) == MODELS
     flags = ["--model", "cnn", "--channels", "4,8", "--hidden", "20", "--epochs", "1", "--json"]
     assert main(["train", *flags, "--compression", "0.5", "--out", "run", "--quiet"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -142,7 +139,7 @@ def test_models_that_are_none_are_refused_in_one_line(capsys):
     x, y = np.arange(24, dtype=np.uint8).reshape(4, 6), np.arange(4)
     np.savez("rows.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     for line, expected in {
-        "train --model frob": "model must be one of mlp, cnn, got 'frob'",
+        "train --model frob": "gru, lstm, autoencoder, got 'frob'",
         "train --channels 3": "the model mlp has no channels",
         "train --model cnn --channels 3,,": "--channels: expected sizes",
         "train --model cnn --dataset rows.npz": "a cnn takes images",
@@ -150,4 +147,3 @@ def test_models_that_are_none_are_refused_in_one_line(capsys):
         assert main(line.split()) == 2, line
         err = capsys.readouterr().err
         assert expected in err and err.count("\n") == 1
-    assert Config().model == MODELS[0]

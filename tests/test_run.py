@@ -21,7 +21,7 @@ from minihash.arbnet import arbnet
 from minihash.cli import main
 from minihash.run import folder as disk
 from minihash.run.config import Config
-from minihash.run.model import load_model
+from minihash.run.kinds import load_model
 from minihash.run.report import counts
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@
 Nothing here imports the network.
 """
 
-from minihash.data.catalogue import NAMES, load, load_text
+from minihash.data.catalogue import NAMES, TEXTS, load, load_text
 from minihash.data.cifar10 import read_cifar10
 from minihash.data.dataset import Dataset, Standardiser, assemble, fit_standardiser
 from minihash.data.folders import cache_folder
@@ -22,6 +22,7 @@ from minihash.data.text import Text, read_text
 
 __all__ = [
     "NAMES",
+    "TEXTS",
     "Dataset",
     "Standardiser",
     "Text",

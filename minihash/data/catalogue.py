@@ -133,7 +133,8 @@ CATALOGUE = {
         ),
     ),
 }
-NAMES = ("digits", *(name for name, entry in CATALOGUE.items() if entry.read is not read_text))
+TEXTS = tuple(name for name, entry in CATALOGUE.items() if entry.read is read_text)
+NAMES = ("digits", *(name for name in CATALOGUE if name not in TEXTS))
 
 
 def load(
@@ -162,12 +163,19 @@ def load(
     return CATALOGUE[name].read(_found(name, data_dir, download))
 
 
-def load_text(data_dir: str | Path | None = None, download: bool = False) -> Text:
-    """Load tiny Shakespeare: 1,003,854 tokens to train, 111,540 for validation, 65 kinds.
+def load_text(
+    name: str | Path = "tinyshakespeare",
+    data_dir: str | Path | None = None,
+    download: bool = False,
+) -> Text:
+    """Load tiny Shakespeare, 1,003,854 tokens to train, 111,540 held out, 65 kinds; or a text file.
 
-    Looked for, fetched and refused as in `load`. Any other text: `read_text(path)`.
+    The first is looked for, fetched and refused as in `load`; any other name is that of a file,
+    refused as by `read_text`.
     """
-    return read_text(_found("tinyshakespeare", data_dir, download), "tinyshakespeare")
+    if name not in TEXTS:
+        return read_text(Path(name).expanduser())
+    return read_text(_found(str(name), data_dir, download), str(name))
 
 
 def _found(name: str, data_dir: str | Path | None, download: bool) -> Path:

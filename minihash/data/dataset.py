@@ -132,6 +132,11 @@ class Dataset:
         """3 for colour images, 1 for everything else."""
         return self.shape[0] if len(self.shape) == 3 else 1
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All that it holds, to tell data sets apart."""
+        return self.x_train, self.y_train, self.x_test, self.y_test
+
     def standardiser(self) -> Standardiser:
         """Return the map from stored examples to inputs, by the training set's statistics.
 

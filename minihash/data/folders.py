@@ -64,8 +64,7 @@ def find(
             return found
     raise FileNotFoundError(
         f"data set {name} was not found in {', '.join(map(str, looked))}: name its folder with"
-        f" data_dir (--data-dir) or {VARIABLE}, or fetch it once with"
-        f" minihash.data.load({name!r}, download=True)"
+        f" data_dir (--data-dir) or {VARIABLE}, or fetch it once with download=True (--download)"
     )
 
 

@@ -45,6 +45,11 @@ class Text:
             )
         return np.frombuffer(self.vocabulary, np.uint8)[tokens].tobytes()
 
+    @property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """All that it holds, to tell texts apart."""
+        return self.train, self.validation, np.frombuffer(self.vocabulary, np.uint8)
+
     def __repr__(self) -> str:
         return (
             f"Text({self.name!r}, {len(self.train)} + {len(self.validation)} tokens of"
@@ -87,6 +92,8 @@ def _encode(data: bytes, vocabulary: bytes) -> np.ndarray:
     known[np.frombuffer(vocabulary, np.uint8)] = True
     if not known[codes].all():
         stranger = codes[~known[codes]][0]
-        raise ValueError(f"byte {stranger} ({chr(stranger)!r}) is not in the vocabulary")
+        raise ValueError(
+            f"byte {stranger} ({chr(stranger)!r}) is not in the vocabulary: leave it out"
+        )
     token = np.cumsum(known) - 1  # the position of a byte among the known ones
     return token.astype(np.uint8)[codes]

@@ -1,7 +1,8 @@
 """What the commands do, each usable from Python as well.
 
 config.py     what a run is: every choice, its default
-model.py      a trained network with all it needs to classify, and its file
+model.py      a trained network with all it needs to be used: examples.py, writer.py are its kinds
+kinds.py      its kind and its file
 folder.py     a run on disk: saved whole, resumed to the bit
 train.py      training, saved after each epoch and when it is told to stop
 machine.py    backend and threads of a command, and the memory it took

@@ -7,17 +7,19 @@ from dataclasses import fields
 from pathlib import Path
 
 from minihash import core
-from minihash.data import Dataset
-from minihash.data import load as load_data
+from minihash.data import Dataset, Text
 from minihash.run import predict as examples
 from minihash.run import terminal
 from minihash.run import train as training
-from minihash.run.config import Config
+from minihash.run.config import Config, is_own
+from minihash.run.examples import Classifier
 from minihash.run.folder import config_of, json_line
+from minihash.run.kinds import KINDS, load_model
 from minihash.run.machine import machine
-from minihash.run.model import Model, load_model
+from minihash.run.model import Model
 from minihash.run.progress import progress
 from minihash.run.report import pages, report
+from minihash.run.writer import Writer
 
 MOST = 10  # classes that predict shows
 
@@ -48,7 +50,7 @@ def train(args: Namespace) -> int:
 def _table(result: dict) -> str:
     share = result["stored_weights"] / result["virtual_weights"]
     rows = [
-        ("test accuracy", f"{result['test_accuracy']:.4f}", ""),
+        _measured(KINDS[result["model"]], result)[0],
         ("virtual weights", result["virtual_weights"], "read through the hash"),
         ("stored weights", result["stored_weights"], f"{share:.1%} of them, in tables"),
         ("other parameters", result["other_parameters"], "free biases, BatchNorm"),
@@ -59,38 +61,46 @@ def _table(result: dict) -> str:
     return f"{terminal.table(rows, '<><')}\nsaved in {result['run']}"
 
 
+def _measured(kind: type[Model], result: dict) -> list[tuple[str, str, str]]:
+    """A row for each metric."""
+    metrics = kind.METRICS.items()
+    return [(label, f"{result[name]:.4f}", unit) for name, (label, unit) in metrics]
+
+
 def evaluate(args: Namespace) -> int:
     """minihash eval"""
     model = load_model(args.model)
     with machine(args.backend, args.threads):
         data = _data(args, model)
-        loss, accuracy = model.evaluate(data)
-    count = len(data.y_test)
+        measured, count = model.measure(data), model.count(data)
     if not args.json:
-        rows = [
-            ("test accuracy", f"{accuracy:.4f}", f"of {count:,} examples of {data.name}"),
-            ("test loss", f"{loss:.4f}", "nats"),
-        ]
-        print(terminal.table(rows, "<><"))
-    result = {"test_accuracy": accuracy, "test_loss": loss, "examples": count, "dataset": data.name}
-    return _finish(args, result)
+        (label, value, unit), *rest = _measured(type(model), measured)
+        about = f"{unit} of {count:,} {model.UNIT} of {data.name}".strip()
+        print(terminal.table([(label, value, about), *rest], "<><"))
+    unit = model.UNIT.rpartition(" ")[2]
+    return _finish(args, measured | {unit: count, "dataset": data.name})
 
 
-def _data(args: Namespace, model: Model) -> Dataset:
+def _data(args: Namespace, model: Model) -> Dataset | Text:
     """The data set asked for; without, the one of the run, or of the model."""
     config = config_of(Path(args.model))
     name = args.dataset or (config.dataset if config else model.dataset)
     place = args.data_dir or (config.data_dir if config else None)
-    if args.dataset is None and name.endswith(".npz") and not Path(name).expanduser().is_file():
+    if args.dataset is None and is_own(name) and not Path(name).expanduser().is_file():
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )
-    return load_data(name, place, args.download)
+    return model.load(name, place, args.download)
 
 
 def predict(args: Namespace) -> int:
     """minihash predict"""
     model = load_model(args.model)
+    if not isinstance(model, Classifier):
+        raise ValueError(
+            f"{args.model} holds a model that has no classes, and so predicts none: use minihash "
+            f"{'generate' if isinstance(model, Writer) else 'eval'}"
+        )
     about = ""
     with machine(args.backend, args.threads):
         if re.fullmatch(r"-?\d+", args.input):
@@ -108,12 +118,12 @@ def predict(args: Namespace) -> int:
     return _finish(args, {"class_names": list(model.class_names), "predictions": found})
 
 
-def _ranked(model: Model, prediction: dict, most: int) -> list[tuple[str, float]]:
+def _ranked(model: Classifier, prediction: dict, most: int) -> list[tuple[str, float]]:
     pairs = zip(model.class_names, prediction["probabilities"], strict=True)
     return sorted(pairs, key=lambda pair: -pair[1])[:most]
 
 
-def _one(model: Model, prediction: dict, about: str) -> str:
+def _one(model: Classifier, prediction: dict, about: str) -> str:
     best = _ranked(model, prediction, MOST)
     room = terminal.width() - max(len(name) for name, _ in best) - len("  0.0000  ")
     blocks = terminal.draws(sys.stdout)
@@ -126,12 +136,26 @@ def _one(model: Model, prediction: dict, about: str) -> str:
     return "\n".join(lines)
 
 
-def _many(model: Model, found: list[dict]) -> str:
+def _many(model: Classifier, found: list[dict]) -> str:
     rows = [
         (k, *(f"{name} {p:.4f}" for name, p in _ranked(model, prediction, 3)))
         for k, prediction in enumerate(found)
     ]
     return terminal.table(rows, ">" + "<" * (len(rows[0]) - 1))
+
+
+def generate(args: Namespace) -> int:
+    """minihash generate"""
+    model = load_model(args.model)
+    if not isinstance(model, Writer):
+        raise ValueError(
+            f"{args.model} holds no model of text: give a run of --model rnn, gru or lstm"
+        )
+    with machine(args.backend, args.threads):
+        text = model.write(args.prompt, args.length, args.temperature, args.seed)
+    if not args.json:
+        print(text)
+    return _finish(args, {"text": text})
 
 
 def inspect(args: Namespace) -> int:

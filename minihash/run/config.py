@@ -9,72 +9,166 @@ import math
 from dataclasses import dataclass, fields
 
 from minihash.arbnet import arbnet
+from minihash.autoencoder import tied_autoencoder
+from minihash.data import NAMES, TEXTS
+from minihash.language import LanguageModel, language_model
 from minihash.models import cnn
 from minihash.network import Sequential
+from minihash.optimisers import Adam, Clipped
 from minihash.spec import decode, encode
 from minihash.training import Training
 
-MODELS = ("mlp", "cnn")
 _ARBNET = {name: p.default for name, p in inspect.signature(arbnet).parameters.items()}
+_DENSE = {
+    "dataset": "digits",
+    **{name: _ARBNET[name] for name in ("hash", "compression", "scope", "bias")},
+    "hidden": (200, 200),
+    "epochs": Training.epochs,
+    "batch_size": Training.batch_size,
+    "lr": Training.rate,
+}
+_TEXT = {
+    "dataset": "tinyshakespeare",
+    "hash": "identity",
+    "compression": 1.0,
+    "scope": "network",
+    "hidden": (256,),
+    "embedding": None,
+    "tied": False,
+    "length": 64,
+    "truncate": None,
+    "clip": 1.0,
+    "epochs": 5,
+    "batch_size": 32,
+    "lr": 2e-3,
+}
+# The choices that each model has, beside those of all, with its defaults.
+MODELS: dict[str, dict[str, object]] = {
+    "mlp": _DENSE,
+    "cnn": _DENSE | {"channels": (16, 32)},
+    "rnn": _TEXT,
+    "gru": _TEXT,
+    "lstm": _TEXT,
+    "autoencoder": {name: value for name, value in _DENSE.items() if name != "scope"}
+    | {"hidden": (128, 32), "lr": 1e-3},
+}
+OF_SOME = sorted({name for choices in MODELS.values() for name in choices})
 
 
 @dataclass(frozen=True)
 class Config:
-    """The choices of a run; None: what the engine finds best, or a hash without that choice.
+    """The choices of a run. None: the model's default, or a model or hash without that choice.
 
-    Only stored here: what is wrong with them is said where they are used.
+    Raises ValueError for another model, or a choice that the model has not; what else is wrong is
+    said where it is used.
 
-    >>> Config().hidden, Config().compression
-    ((200, 200), 0.1)
+    >>> Config().hidden, Config().compression, Config(model="lstm").hidden
+    ((200, 200), 0.1, (256,))
     """
 
-    dataset: str = "digits"
+    dataset: str | None = None
     data_dir: str | None = None
     model: str = "mlp"
-    hash: str = _ARBNET["hash"]
+    hash: str | None = None
     alpha: float | None = None
     radius: int | None = None
     signed: bool = False
-    compression: float = _ARBNET["compression"]
-    scope: str = _ARBNET["scope"]
-    bias: str = _ARBNET["bias"]
-    hidden: tuple[int, ...] = (200, 200)
+    compression: float | None = None
+    scope: str | None = None
+    bias: str | None = None
+    hidden: tuple[int, ...] | None = None
     channels: tuple[int, ...] | None = None
-    epochs: int = Training.epochs
-    batch_size: int = Training.batch_size
-    lr: float = Training.rate
+    embedding: int | None = None
+    tied: bool | None = None
+    length: int | None = None
+    truncate: int | None = None
+    clip: float | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
     seed: int = Training.seed
     dtype: str = "float32"
     backend: str | None = None
     threads: int | None = None
 
-    def network(self, shape: tuple[int, ...], classes: int) -> Sequential:
-        """The network between examples of this shape and so many outputs.
-
-        Raises and warns as `arbnet` and `cnn` do, and ValueError for another model.
-        """
-        options = {"alpha": self.alpha, "radius": self.radius, "signed": self.signed or None}
-        choices = {name: getattr(self, name) for name in ("hash", "compression", "scope", "bias")}
-        choices |= {name: value for name, value in options.items() if value is not None}
-        if self.model == "cnn":
-            channels = {} if self.channels is None else {"channels": self.channels}
-            hidden = self.hidden
-            return cnn(shape, classes, hidden=hidden, seed=self.seed, **channels, **choices)
-        if self.model != "mlp":
+    def __post_init__(self) -> None:
+        if self.model not in MODELS:
             raise ValueError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
-        if self.channels is not None:
+        defaults = MODELS[self.model]
+        if self.hash != "identity" and (self.hash, self.compression) != (None, None):
+            hashed = {name: _DENSE[name] for name in ("hash", "compression")}
+            defaults = defaults | hashed  # one of both was asked for, so that there is sharing
+        for name in OF_SOME:
+            given = getattr(self, name)
+            if given is None:
+                object.__setattr__(self, name, defaults.get(name))
+            elif name not in defaults:
+                those = ", ".join(model for model in MODELS if name in MODELS[model])
+                raise ValueError(
+                    f"the model {self.model} has no {name.replace('_', '-')}: leave it out, or "
+                    f"choose a model that has: {those}"
+                )
+
+    def network(self, shape: tuple[int, ...], classes: int) -> Sequential:
+        """The network between examples of this shape and so many classes, or of an autoencoder.
+
+        Raises and warns as `arbnet`, `cnn` and `tied_autoencoder` do.
+        """
+        choices = self._hashing()
+        if self.model == "autoencoder":
+            if self.bias == "hashed":
+                raise ValueError("the biases of an autoencoder are free or none, got hashed")
+            sizes, bias = (math.prod(shape), *self.hidden), self.bias == "free"
+            return tied_autoencoder(sizes, bias=bias, seed=self.seed, **choices)
+        choices |= {"scope": self.scope, "bias": self.bias, "seed": self.seed}
+        if self.model == "cnn":
+            return cnn(shape, classes, self.channels, self.hidden, **choices)
+        return arbnet((math.prod(shape), *self.hidden, classes), **choices)
+
+    def language_model(self, vocabulary: int) -> LanguageModel:
+        """The language model of so many characters. Raises as `language_model` does, and ValueError
+        for more than one hidden layer, or windows of truncation longer than a step."""
+        if len(self.hidden) != 1:
+            sizes = ",".join(map(str, self.hidden))
             raise ValueError(
-                "the model mlp has no channels: choose the model cnn, or leave them out"
+                f"the model {self.model} has one hidden layer, got sizes {sizes}: give one size"
             )
-        return arbnet((math.prod(shape), *self.hidden, classes), seed=self.seed, **choices)
+        if self.truncate is not None and self.truncate > self.length:
+            raise ValueError(
+                f"gradients go back through a step at most, of length {self.length}, got truncate "
+                f"{self.truncate}: lower it, or make the length larger"
+            )
+        return language_model(
+            vocabulary,
+            self.hidden[0],
+            self.model,
+            self.tied,
+            scope=self.scope,
+            seed=self.seed,
+            embedding=self.embedding,
+            truncate=self.truncate,
+            **self._hashing(),
+        )
+
+    def _hashing(self) -> dict[str, object]:
+        options = {"alpha": self.alpha, "radius": self.radius, "signed": self.signed or None}
+        given = {name: value for name, value in options.items() if value is not None}
+        return {"hash": self.hash, "compression": self.compression} | given
 
     def training(self) -> Training:
-        """Epochs, batches and rates. Raises ValueError as `Training` does.
+        """Epochs, batches, rates, optimiser and loss. Raises ValueError as `Training` does.
 
         >>> Config(lr=0.5).training().rate
         0.5
         """
-        return Training(self.epochs, self.batch_size, self.lr, seed=self.seed)
+        plan = {"seed": self.seed}
+        if self.model == "autoencoder":
+            plan |= {"optimiser": Adam(), "loss": "squared-error"}
+        elif self.clip is not None:
+            if not self.clip > 0:
+                raise ValueError(f"clip must be a positive norm, got {self.clip}; try 1")
+            plan["optimiser"] = Clipped(Adam(), self.clip)
+        return Training(self.epochs, self.batch_size, self.lr, **plan)
 
     def to_json(self) -> dict:
         """For a file.
@@ -88,3 +182,12 @@ class Config:
     def from_json(cls, spec: dict) -> "Config":
         """The inverse of `to_json`."""
         return cls(**{name: decode(value, {}) for name, value in spec.items()})
+
+
+def is_own(dataset: str) -> bool:
+    """Whether a data set is a file of the user's, and so may have moved.
+
+    >>> is_own("mnist"), is_own("mine.npz")
+    (False, True)
+    """
+    return dataset not in (*NAMES, *TEXTS)

@@ -23,9 +23,10 @@ import numpy as np
 
 from minihash import __version__, checkpoint
 from minihash.atomic import atomic_write
-from minihash.data import Dataset
+from minihash.data import Dataset, Text
 from minihash.run.config import Config
-from minihash.run.model import FILE, Model, decoded
+from minihash.run.kinds import decoded
+from minihash.run.model import FILE, Model
 from minihash.training import State
 
 RESUME, METRICS, CONFIG = "resume.safetensors", "metrics.jsonl", "config.json"
@@ -59,10 +60,11 @@ class Run:
         return self.state.epoch >= self.config.epochs
 
 
-def fingerprint(data: Dataset) -> int:
-    """The CRC-32 of all examples and labels: tells data sets apart that have one name."""
+def fingerprint(data: Dataset | Text) -> int:
+    """The CRC-32 of all examples and labels, or of a text: tells data sets apart that have one
+    name."""
     crc = 0
-    for array in (data.x_train, data.y_train, data.x_test, data.y_test):
+    for array in data.arrays:
         crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
     return crc
 
@@ -81,6 +83,7 @@ def save(folder: Path, run: Run) -> None:
     }
     arrays |= {f"params/{name}": array for name, array in state.params.items()}
     arrays |= {f"optimiser/{name}": array for name, array in state.optimiser.items()}
+    arrays |= {f"carried/{name}": array for name, array in state.carried.items()}
     metrics = "".join(map(json_line, run.metrics)).encode()
     arrays["metrics"] = np.frombuffer(metrics, np.uint8)
     arrays["loss_sum"] = np.array(state.loss_sum)  # an array can be NaN, JSON cannot
@@ -125,7 +128,7 @@ def load(folder: Path) -> Run:
     try:
         metrics = tuple(map(json.loads, arrays.pop("metrics").tobytes().splitlines()))
         params, optimiser = _under(arrays, "params/"), _under(arrays, "optimiser/")
-        loss_sum = float(arrays.pop("loss_sum"))
+        carried, loss_sum = _under(arrays, "carried/"), float(arrays.pop("loss_sum"))
         config = Config.from_json(spec["config"])
         model = decoded(path, spec["model"], arrays, params)
         schedule, counters = spec["schedule"], spec["counters"]
@@ -133,7 +136,7 @@ def load(folder: Path) -> Run:
             raise ValueError("the state of its schedule is none")
         if counters.keys() != set(COUNTERS) or any(type(n) is not int for n in counters.values()):
             raise ValueError("its counters are none")
-        state = State(params, optimiser, schedule, loss_sum=loss_sum, **counters)
+        state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
         return Run(config, model, state, spec["data"], metrics, spec["seconds"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"cannot resume from {path}: {error}; restore it from a copy") from None

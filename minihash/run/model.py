@@ -1,142 +1,100 @@
-"""A model: a trained network with all that it needs to classify, and the file that holds it.
+"""What all trained models have: a network, its parameters, what it was trained on and how.
 
-    probabilities(x) = softmax(network(standardise(x)))        x as the data set stores it
+    Classifier, Autoencoder    examples.py      of images and the like
+    Writer                     writer.py        of text
 
-The file is a checkpoint (checkpoint.py). Its arrays are the parameters alone, the tables among
-them; its spec holds the network, the standardiser, the names of data set and classes and how it was
-trained. It depends on what the run computed and on nothing else: no dates, no times, no places.
+kinds.py has the file that holds one. It is a checkpoint (checkpoint.py) whose arrays are the
+parameters alone, the tables among them, and whose spec holds all else. It depends on what the run
+computed and on nothing else: no dates, no times, no places.
 """
 
-import math
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any, ClassVar
 
 import numpy as np
 
-from minihash import checkpoint, training
-from minihash.data import Dataset, Standardiser
-from minihash.layers import Reshape
+from minihash import checkpoint
+from minihash.data import Dataset, Text
 from minihash.network import Sequential
-from minihash.spec import decode, encode
-from minihash.training import Training
+from minihash.run.config import Config
+from minihash.spec import encode
+from minihash.training import State, Training
 
 FILE = "model.safetensors"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Model:
-    """A network, its parameters, and what it was trained on.
-
-    shape: of one example before it is laid flat. epochs, steps: how far its training went.
-    """
+    """Base of all models. dataset: the name of what it was trained on. epochs, steps: how far."""
 
     network: Sequential
     params: dict[str, np.ndarray]
-    standardiser: Standardiser
     dataset: str
-    shape: tuple[int, ...]
-    class_names: tuple[str, ...]
     training: Training
     epochs: int = 0
     steps: int = 0
 
+    # What it is measured by on the test set: name -> (for people, of what); the first matters most.
+    METRICS: ClassVar[dict[str, tuple[str, str]]]
+    SHORT: ClassVar[str]  # the first one's name in a line of progress
+    UNIT: ClassVar[str]  # what a test set is counted in
+
     def __repr__(self) -> str:
-        return f"Model({self.dataset!r}, {len(self.network.layers)} layers, {self.epochs} epochs)"
+        kind, layers = type(self).__name__, len(self.network.layers)
+        return f"{kind}({self.dataset!r}, {layers} layers, {self.epochs} epochs)"
 
-    @property
-    def features(self) -> int:
-        """Numbers in one example."""
-        first = self.network.layers[0]
-        if isinstance(first, Reshape):
-            return math.prod(first.shape)
-        return self.network.weights()[0].shape[1]
+    @staticmethod
+    def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Any:
+        """The data set of this name, or file. Raises as `minihash.data.load` does."""
+        raise NotImplementedError
 
-    @property
-    def classes(self) -> int:
-        """Outputs of the network."""
-        return [w for w in self.network.weights() if len(w.shape) == 2][-1].shape[0]
+    @classmethod
+    def begun(cls, config: Config, data: Dataset | Text) -> "Model":
+        """The model of a new run, without parameters. Raises ValueError for wrong choices."""
+        common = {"params": {}, "training": config.training()}
+        common["dataset"] = Path(config.dataset).name  # without the folder of one's own file
+        return cls(**common, **cls.choices(config, data))
 
-    def check(self, data: Dataset) -> None:
-        """Raises ValueError unless the network takes the examples and knows the classes."""
-        if data.features != self.features or data.classes > self.classes:
-            raise ValueError(
-                f"the network takes examples of {self.features} numbers of {self.classes} classes, "
-                f"but data set {data.name} has {data.features} and {data.classes}; it was trained "
-                f"on {self.dataset}"
-            )
+    @classmethod
+    def choices(cls, config: Config, data: Any) -> dict[str, object]:
+        """The network, and the fields that a kind has of its own."""
+        raise NotImplementedError
 
-    def evaluate(self, data: Dataset) -> tuple[float, float]:
-        """(mean loss in nats, accuracy) on the test set."""
-        self.check(data)
-        return training.evaluate(
-            self.network, self.params, data.x_test, data.y_test, self.standardiser
-        )
+    def check(self, data: Any) -> None:
+        """Raises ValueError unless the network takes these data."""
+        raise NotImplementedError
 
-    @np.errstate(invalid="ignore")  # parameters that are not finite
-    def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """x (examples, features) as stored -> float64 (examples, classes), rows that sum to 1."""
-        dtype = next(iter(self.params.values())).dtype
-        logits, _ = self.network.forward(self.params, self.standardiser(x, dtype))
-        p = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-        return p / p.sum(axis=1, keepdims=True)
+    def validate(self) -> None:
+        """Raises ValueError unless its own fields fit its network."""
+        raise NotImplementedError
+
+    def learn(self, state: State, data: Any) -> Iterator[tuple[State, dict]]:
+        """Go on from `state`, as `minihash.training.steps` does."""
+        raise NotImplementedError
+
+    def measure(self, data: Any) -> dict[str, float]:
+        """Its METRICS on the test set."""
+        raise NotImplementedError
+
+    def count(self, data: Any) -> int:
+        """The size of the test set, in its UNIT."""
+        raise NotImplementedError
+
+    def about(self) -> dict[str, object]:
+        """What `minihash inspect --json` says of its inputs or outputs."""
+        raise NotImplementedError
 
     def spec(self, arrays: dict[str, np.ndarray]) -> dict:
         """All but the parameters, as JSON; arrays of hashes are put into `arrays`."""
         names = [field.name for field in fields(self) if field.name != "params"]
-        return {name: encode(getattr(self, name), arrays) for name in names}
+        encoded = {name: encode(getattr(self, name), arrays) for name in names}
+        return {"type": type(self).__name__} | encoded
 
     def save(self, path: str | os.PathLike) -> int:
         """Write the file, atomically; return its bytes."""
         arrays: dict[str, np.ndarray] = {}
         spec = {"kind": "model", "model": self.spec(arrays)}
         return checkpoint.save(path, spec, arrays | self.params)
-
-
-def load_model(path: str | os.PathLike) -> Model:
-    """Read the model of a run folder, or of a file.
-
-    Raises FileNotFoundError if there is none, ValueError if it is damaged or no model.
-    """
-    path = Path(path)
-    if path.is_dir():
-        if not (path / FILE).is_file():
-            raise FileNotFoundError(
-                f"the folder {path} has no {FILE}: name the folder of a run that has finished an "
-                "epoch, or a model file"
-            )
-        path /= FILE
-    spec, arrays = checkpoint.load(path)
-    if spec.get("kind") != "model":
-        raise ValueError(f"{path} is no model: give a run folder, or the {FILE} in it")
-    params = {name: array for name, array in arrays.items() if not name.startswith("spec/")}
-    return decoded(path, spec.get("model"), arrays, params)
-
-
-def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray]) -> Model:
-    """The model of a spec that a file held, with `params` proved to fit it."""
-    try:
-        model = Model(params=params, **{name: decode(spec[name], arrays) for name in spec})
-        parts = (model.network, model.standardiser, model.training, model.epochs, model.steps)
-        kinds = (Sequential, Standardiser, Training, int, int)
-        if not all(map(isinstance, parts, kinds)):
-            raise ValueError("its parts are none of a model")
-        names = (model.dataset, *model.class_names)
-        if len(names) != 1 + model.classes or not all(isinstance(name, str) for name in names):
-            raise ValueError("it has not a name for each class")
-        if model.features != math.prod(model.shape) or model.features % len(
-            model.standardiser.mean
-        ):
-            raise ValueError("its network does not fit its examples")
-        expected = {w.table: (w.hash.buckets,) for w in model.network.weights()}
-        for layer in model.network.layers:
-            expected |= {name: shape for name, (shape, _) in layer.arrays().items()}
-        if expected != {name: array.shape for name, array in params.items()}:
-            raise ValueError("its arrays do not fit its network")
-        if {array.dtype.str[1:] for array in params.values()} not in ({"f4"}, {"f8"}):
-            raise ValueError("its arrays are not all float32 or all float64")
-        return model
-    except (ArithmeticError, AttributeError, KeyError, LookupError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"cannot load model {path}: {error}; give one that minihash saved"
-        ) from None

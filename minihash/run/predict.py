@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from minihash.data import Dataset
-from minihash.run.model import Model
+from minihash.run.examples import Classifier
 
 
-def indexed(model: Model, data: Dataset, index: int) -> tuple[np.ndarray, int]:
+def indexed(model: Classifier, data: Dataset, index: int) -> tuple[np.ndarray, int]:
     """Example number `index` of the test set, (1, features), and its label.
 
     Raises ValueError if there is none.
@@ -31,7 +31,7 @@ def indexed(model: Model, data: Dataset, index: int) -> tuple[np.ndarray, int]:
     return data.x_test[index : index + 1], int(data.y_test[index])
 
 
-def array(model: Model, path: Path) -> np.ndarray:
+def array(model: Classifier, path: Path) -> np.ndarray:
     """The examples of an .npy file, (examples, features).
 
     Raises FileNotFoundError, ValueError for one that holds anything else.
@@ -61,7 +61,7 @@ def array(model: Model, path: Path) -> np.ndarray:
     return x.reshape(-1, features) * (peak if x.dtype.kind in "bf" else 1)
 
 
-def image(model: Model, path: Path, invert: bool = False) -> np.ndarray:
+def image(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
     """An image file as one example, (1, features).
 
     Warns if it seems to need `invert`. Raises ImportError without Pillow, FileNotFoundError,
@@ -105,7 +105,7 @@ def image(model: Model, path: Path, invert: bool = False) -> np.ndarray:
     return pixels.reshape(1, -1) * (model.standardiser.peak / 255)
 
 
-def predictions(model: Model, x: np.ndarray) -> list[dict]:
+def predictions(model: Classifier, x: np.ndarray) -> list[dict]:
     """For each example of x (examples, features): label, class, and the probability of each class.
 
     Raises ValueError if a probability is not finite, as those of a run that diverged are.

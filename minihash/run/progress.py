@@ -33,8 +33,7 @@ class Lines(Progress):
         metrics, epochs = run.metrics[-1], run.config.epochs
         left = (epochs - run.state.epoch) * metrics["seconds"]
         print(
-            f"epoch {metrics['epoch']}/{epochs}: loss {metrics['loss']:.4f}, "
-            f"accuracy {metrics['train_accuracy']:.4f}, test {metrics['test_accuracy']:.4f}, "
+            f"epoch {metrics['epoch']}/{epochs}: {_figures(run, report, 4)}, "
             f"rate {metrics['rate']:.3g}, {metrics['seconds']:.1f} s, {left:.0f} s left",
             file=self.stream,
             flush=True,
@@ -70,11 +69,18 @@ class Bar(Progress):
             self.bar.reset(epochs * batches)
             self.bar.initial = self.bar.n = run.state.step - 1
         self.bar.set_description_str(f"{report['epoch']}/{epochs}", refresh=False)
-        text = f"loss {report['loss']:.3f}, accuracy {report['train_accuracy']:.3f}"
-        if run.metrics:
-            text += f", test {run.metrics[-1]['test_accuracy']:.3f}"
-        self.bar.set_postfix_str(f"{text}, rate {report['rate']:.3g}", refresh=False)
+        text = f"{_figures(run, report, 3)}, rate {report['rate']:.3g}"
+        self.bar.set_postfix_str(text, refresh=False)
         self.bar.update()
+
+
+def _figures(run: Run, report: dict, digits: int) -> str:
+    """Loss, accuracy if there is one, and what the last epoch was on the test set."""
+    figures = {"loss": report["loss"], "accuracy": report.get("train_accuracy")}
+    if run.metrics:
+        figures[run.initial.SHORT] = run.metrics[-1][next(iter(run.initial.METRICS))]
+    parts = (f"{name} {x:.{digits}f}" for name, x in figures.items() if x is not None)
+    return ", ".join(parts)
 
 
 def progress(quiet: bool = False) -> Progress:

@@ -68,7 +68,7 @@ def report(model: Model) -> dict:
     memory["dense"] = (count["virtual_weights"] + count["other_parameters"]) * itemsize
     return {
         "dataset": model.dataset,
-        "classes": list(model.class_names),
+        **model.about(),
         "epochs": model.epochs,
         "steps": model.steps,
         "dtype": f"float{8 * itemsize}",
@@ -117,17 +117,21 @@ def describe(thing: object) -> str:
 
 def _layer(layer: object) -> dict:
     """A layer: its weights with the tables they read, and its other parameters."""
-    plain = {
-        f.name: getattr(layer, f.name)
-        for f in dataclasses.fields(layer)
-        if not isinstance(getattr(layer, f.name), VirtualWeight | None)
-    }
+    values = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
+    plain = {name: v for name, v in values.items() if not isinstance(v, VirtualWeight | None)}
+    weights = {name: v for name, v in values.items() if isinstance(v, VirtualWeight)}
     return {
         "layer": type(layer).__name__,
         **plain,
         "weights": [
-            {"shape": list(w.shape), "table": w.table, "first_id": w.first_id, "size": w.size}
-            for w in layer.weights()
+            {
+                "name": name,
+                "shape": list(w.shape),
+                "table": w.table,
+                "first_id": w.first_id,
+                "size": w.size,
+            }
+            for name, w in weights.items()
         ],
         "other_parameters": sum(math.prod(shape) for shape, _ in layer.arrays().values()),
     }
@@ -181,7 +185,7 @@ def _layers(about: dict) -> str:
         for w in layer["weights"]:
             shape = " x ".join(map(str, w["shape"]))
             source = f"{w['table']}, identifiers from {w['first_id']:,}"
-            rows.append((kind if first else "  bias", shape, w["size"], source))
+            rows.append((kind if first else f"  {w['name']}", shape, w["size"], source))
             first = False
         if first:
             count = layer["other_parameters"] or ""

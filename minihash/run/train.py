@@ -19,13 +19,13 @@ from types import FrameType
 import numpy as np
 
 from minihash import training
-from minihash.data import Dataset
-from minihash.data import load as load_data
+from minihash.data import Dataset, Text
 from minihash.run import folder as disk
-from minihash.run.config import Config
+from minihash.run.config import Config, is_own
 from minihash.run.folder import Run
+from minihash.run.kinds import KINDS
 from minihash.run.machine import check_memory, machine, peak_memory
-from minihash.run.model import FILE, Model
+from minihash.run.model import FILE
 from minihash.run.progress import Progress
 from minihash.run.report import counts
 
@@ -67,14 +67,14 @@ def begin(
     with machine(config.backend, config.threads):
         if out is not None:
             disk.check_free(out)
-        schedule = config.training()
-        data = load_data(config.dataset, config.data_dir, download)
-        network = config.network(data.shape, data.classes)
-        check_memory(sum({w.table: w.hash.buckets for w in network.weights()}.values()))
-        state = training.start(network, schedule, np.dtype(config.dtype).type)
-        name = Path(config.dataset).name  # without the folder of one's own file: it is shared
-        about = (data.standardiser(), name, data.shape, data.class_names, schedule)
-        run = Run(config, Model(network, state.params, *about), state, disk.fingerprint(data))
+        kind = KINDS[config.model]
+        config.training()  # raises before the data are read
+        data = kind.load(config.dataset, config.data_dir, download)
+        model = kind.begun(config, data)
+        model.check(data)
+        check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
+        state = training.start(model.network, model.training, np.dtype(config.dtype).type)
+        run = Run(config, replace(model, params=state.params), state, disk.fingerprint(data))
         return _train(run, data, lambda: disk.create(out, run), progress or Progress())
 
 
@@ -90,7 +90,7 @@ def resume(
     """
     run = _with_choices(disk.load(folder), folder, given or {})
     with machine(run.config.backend, run.config.threads):
-        data = load_data(run.config.dataset, run.config.data_dir, download)
+        data = run.initial.load(run.config.dataset, run.config.data_dir, download)
         run.initial.check(data)
         if disk.fingerprint(data) != run.data:
             raise ValueError(
@@ -109,7 +109,7 @@ def _with_choices(run: Run, folder: Path, given: dict) -> Run:
     """The run with its free choices changed. Raises ValueError for others that differ."""
     for name, value in given.items():
         was = getattr(run.config, name)
-        moved = name == "dataset" and str(value).endswith(".npz") and was.endswith(".npz")
+        moved = name == "dataset" and is_own(value) and is_own(was)
         if value != was and name not in FREE and not moved:
             raise ValueError(
                 f"{folder} was begun with {name.replace('_', '-')} {was}, got {value}: leave it "
@@ -125,12 +125,12 @@ def _with_choices(run: Run, folder: Path, given: dict) -> Run:
     return replace(run, config=config, initial=replace(run.initial, training=schedule))
 
 
-def _train(run: Run, data: Dataset, open_folder: Callable[[], Path], progress: Progress) -> dict:
+def _train(
+    run: Run, data: Dataset | Text, open_folder: Callable[[], Path], progress: Progress
+) -> dict:
     """All steps that are left. The folder is opened after the first of them."""
-    model, folder, stop, then = run.initial, None, Stop(), time.perf_counter()
-    steps = training.steps(
-        model.network, model.training, run.state, data.x_train, data.y_train, model.standardiser
-    )
+    folder, stop, then = None, Stop(), time.perf_counter()
+    steps = run.initial.learn(run.state, data)
     with stop, progress.shown(run):
         for state, report in steps:
             if folder is None:
@@ -139,9 +139,9 @@ def _train(run: Run, data: Dataset, open_folder: Callable[[], Path], progress: P
             now = time.perf_counter()
             run, then = replace(run, state=state, seconds=run.seconds + now - then), now
             if state.batch == 0:
-                loss, accuracy = run.model.evaluate(data)
+                measured = run.model.measure(data)
                 now = time.perf_counter()
-                run, then = _with_epoch(run, report, loss, accuracy, now - then), now
+                run, then = _with_epoch(run, report, measured, now - then), now
                 _save(folder, run)
             progress.step(run, report)
             if stop.number and not run.finished:
@@ -150,7 +150,7 @@ def _train(run: Run, data: Dataset, open_folder: Callable[[], Path], progress: P
     return summary(run, folder or open_folder())
 
 
-def _with_epoch(run: Run, report: dict, loss: float, accuracy: float, seconds: float) -> Run:
+def _with_epoch(run: Run, report: dict, measured: dict[str, float], seconds: float) -> Run:
     """The run with a line of metrics for the epoch that is over."""
     if not math.isfinite(report["loss"]) and all(
         math.isfinite(m["loss"] or 0) for m in run.metrics
@@ -160,15 +160,8 @@ def _with_epoch(run: Run, report: dict, loss: float, accuracy: float, seconds: f
             "smaller --lr",
             stacklevel=2,
         )
-    metrics = {
-        "epoch": report["epoch"],
-        "loss": report["loss"],
-        "train_accuracy": report["train_accuracy"],
-        "test_loss": loss,
-        "test_accuracy": accuracy,
-        "rate": report["rate"],
-        "seconds": round(run.seconds + seconds, 3),
-    }
+    of_epoch = {name: value for name, value in report.items() if name != "batches"}
+    metrics = of_epoch | measured | {"seconds": round(run.seconds + seconds, 3)}
     return replace(run, metrics=(*run.metrics, metrics), seconds=0.0)
 
 
@@ -181,13 +174,14 @@ def _save(folder: Path, run: Run) -> None:
 
 
 def summary(run: Run, folder: Path) -> dict:
-    """What came out: accuracies, sizes, bytes, seconds, and where it all is.
+    """What came out: model and its metrics, sizes, bytes, seconds, and where it all is.
 
     bytes_on_disk: of the model's file. peak_memory: bytes of this process, all told.
     """
     last = run.metrics[-1]
     return {
-        **{name: last[name] for name in ("test_accuracy", "test_loss", "train_accuracy", "loss")},
+        "model": run.config.model,
+        **{name: last[name] for name in last if name not in ("epoch", "rate", "seconds")},
         **counts(run.initial.network),
         "bytes_on_disk": (folder / FILE).stat().st_size,
         "peak_memory": peak_memory(),

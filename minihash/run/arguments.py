@@ -1,0 +1,232 @@
+"""The arguments of the command line, and what its help says. Imports nothing of the engine."""
+
+import argparse
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import NoReturn
+
+from minihash import __version__
+
+# What the help says, which a test holds to the engine: that is too heavy to be asked here.
+HASHES = "identity, modulus, uniform, dirichlet, neighborhood, hashednets"
+DATASETS = "digits, mnist, cifar10, rectangles, convex"
+TEXTS = "tinyshakespeare"
+MODELS = "mlp, cnn, autoencoder; of text: rnn, gru, lstm"
+BACKENDS = "numba, numpy, cuda"
+DEFAULTS = {
+    "mlp": {
+        "dataset": "digits",
+        "model": "mlp",
+        "hash": "uniform",
+        "compression": 0.1,
+        "scope": "network",
+        "bias": "free",
+        "hidden": "200,200",
+        "epochs": 30,
+        "batch_size": 50,
+        "lr": 0.1,
+        "seed": 0,
+        "dtype": "float32",
+    },
+    "cnn": {"channels": "16,32"},
+    "autoencoder": {"hidden": "128,32", "lr": 0.001},
+    "lstm": {
+        "dataset": "tinyshakespeare",
+        "hash": "identity",
+        "hidden": "256",
+        "length": 64,
+        "clip": 1.0,
+        "epochs": 5,
+        "batch_size": 32,
+        "lr": 0.002,
+    },
+}
+
+EXAMPLES = """\
+examples:
+  minihash train                                     the embedded digits, in a minute
+  minihash train --hash dirichlet --alpha 0.1        a hash that shares weights unevenly
+  minihash train --dataset mnist --data-dir ~/data   60,000 digits, from ~/data or ~/data/mnist
+  minihash train --model cnn --hash identity         a convolutional network, no weights shared
+  minihash train --model lstm --dataset my.txt       a text, character by character
+  minihash train --model lstm --compression 1/16     its recurrent weights hashed (the text named
+                                                     tinyshakespeare is to be in --data-dir)
+  minihash train --resume runs/digits-001            go on with a run that was stopped
+  minihash predict runs/digits-001 7                 example 7 of its test set
+  minihash generate runs/my-001 --prompt "Once "     text that goes on from there
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that raises what it has to say."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        text = message.removeprefix("argument ")
+        raise ValueError(f"{text}; see {self.prog} --help")
+
+
+def _number(kind: Callable, low: float, high: float, expected: str) -> Callable[[str], int | float]:
+    def parse(text: str) -> int | float:
+        try:
+            value = kind(text)
+            if low <= value <= high:
+                return value
+        except (ValueError, ZeroDivisionError):
+            pass
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+
+    return parse
+
+
+_count = _number(int, 1, 2**31 - 1, "a whole number from 1")
+_radius = _number(int, 0, 2**31 - 1, "a whole number from 0")
+_seed = _number(int, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
+_real = _number(float, -math.inf, math.inf, "a number")
+_part = _number(lambda text: float(Fraction(text)), -math.inf, math.inf, "a number")
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(_count(part) for part in text.split(","))
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(
+            f"expected sizes with commas between them, as 200,200, got {text!r}"
+        ) from None
+
+
+def parser() -> argparse.ArgumentParser:
+    """Of all commands. It raises ValueError for what it cannot parse."""
+    whole = _Parser(
+        prog="minihash",
+        description="Neural networks whose weights are shared by a hash.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"minihash {__version__}")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, function: str, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        sub.set_defaults(command=function)
+        return sub
+
+    _add_train(command("train", "train", "train a network, in a run folder"))
+    sub = command("eval", "evaluate", "how well a trained network does on a test set")
+    _add_model(sub)
+    _add_data(sub, "data set to test on (default: the one it was trained on)")
+    _add_machine(sub)
+    sub = command("predict", "predict", "what a trained network takes an example for")
+    _add_model(sub)
+    sub.add_argument(
+        "input", metavar="INPUT", help="an image file, an .npy file, or the index of a test example"
+    )
+    sub.add_argument("--invert", action="store_true", help="swap dark and bright of an image")
+    _add_data(sub, "data set that the index is of (default: the one it was trained on)")
+    _add_machine(sub)
+    sub = command("generate", "generate", "text, by a network that was trained on text")
+    _add_model(sub)
+    sub.add_argument(
+        "--length", type=_count, default=500, metavar="N", help="characters to write (500)"
+    )
+    text = "0 takes the likeliest character each time, 1 draws by their probabilities (1.0)"
+    sub.add_argument("--temperature", type=_real, default=1.0, metavar="T", help=text)
+    sub.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the draws (0)")
+    sub.add_argument("--prompt", metavar="TEXT", help="text to go on from (default: a new line)")
+    _add_machine(sub)
+    sub = command("inspect", "inspect", "what a network stores, and how evenly its hash uses it")
+    _add_model(sub)
+    sub = command("explain", "explain", "how MLPs, CNNs and RNNs are hashes, computed both ways")
+    sub.add_argument(
+        "--plot",
+        metavar="FILE",
+        help="make a picture too, as FILE.png: the table and three virtual matrices, a colour a "
+        "bucket (needs matplotlib)",
+    )
+    _add_backend(sub)
+    sub = command("backends", "backends", "what can be computed with here")
+    _add_machine(sub)
+    for name, sub in commands.choices.items():
+        text = "end with" if name == "train" else "print only"
+        sub.add_argument("--json", action="store_true", help=f"{text} one JSON object, on one line")
+    return whole
+
+
+def _add_model(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("model", metavar="RUN_OR_FILE", help="a run folder, or a model.safetensors")
+
+
+def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
+    kinds = f"{DATASETS}, or an .npz file; of text: {TEXTS}, or a text file"
+    sub.add_argument("--dataset", metavar="NAME", help=f"{text}: {kinds}")
+    sub.add_argument("--data-dir", metavar="DIR", help="folder of data sets (or set MINIHASH_DATA)")
+    sub.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch the data set if it is not found (needs pooch)",
+    )
+
+
+def _add_backend(sub: argparse._ActionsContainer) -> None:
+    sub.add_argument(
+        "--backend", metavar="NAME", help=f"{BACKENDS} (default: the best; or set MINIHASH_BACKEND)"
+    )
+
+
+def _add_machine(sub: argparse._ActionsContainer) -> None:
+    _add_backend(sub)
+    sub.add_argument("--threads", type=_count, metavar="N", help="cores to use (default: all)")
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    def add(group: argparse._ArgumentGroup, flag: str, text: str, **options: object) -> None:
+        group.add_argument(flag, help=text + _defaults(flag[2:].replace("-", "_")), **options)
+
+    group = train.add_argument_group("data")
+    _add_data(group, f"data set{_defaults('dataset')}")
+    group = train.add_argument_group("network")
+    add(group, "--model", MODELS, metavar="NAME")
+    add(group, "--hash", HASHES, metavar="NAME")
+    add(group, "--alpha", "of dirichlet: small is uneven, inf is uniform", type=_real, metavar="A")
+    add(group, "--radius", "of neighborhood: 0 is modulus", type=_radius, metavar="R")
+    add(group, "--signed", "let the hash draw signs too", action="store_const", const=True)
+    add(group, "--compression", "stored / virtual weights, as 0.25 or 1/4", type=_part, metavar="C")
+    add(group, "--scope", "one table for", choices=("network", "layer"))
+    add(group, "--bias", "biases", choices=("free", "hashed", "none"))
+    text = "sizes of the hidden layers; of an autoencoder, down to its code"
+    add(group, "--hidden", text, type=_sizes, metavar="N,N")
+    text = "of cnn: channels of its convolutions"
+    add(group, "--channels", text, type=_sizes, metavar="N,N")
+    text = "of text: width of a character's vector (default: as --hidden)"
+    add(group, "--embedding", text, type=_count, metavar="N")
+    text = "of text: input and output embeddings are one"
+    add(group, "--tied", text, action="store_const", const=True)
+    group = train.add_argument_group("training")
+    add(group, "--epochs", "passes over the data", type=_count, metavar="N")
+    add(group, "--batch-size", "examples, or streams of text, a step", type=_count, metavar="N")
+    add(group, "--length", "of text: characters of a stream a step", type=_count, metavar="N")
+    text = "of text: gradients go back through windows of N characters (default: --length)"
+    add(group, "--truncate", text, type=_count, metavar="N")
+    add(group, "--clip", "of text: largest norm of a gradient", type=_real, metavar="NORM")
+    add(group, "--lr", "learning rate, cut at plateaus", type=_real, metavar="RATE")
+    add(group, "--seed", "of all that is random", type=_seed, metavar="N")
+    add(group, "--dtype", "precision", choices=("float32", "float64"))
+    _add_machine(group)
+    group = train.add_argument_group("run")
+    add(group, "--out", "folder of the run (default: runs/NAME-NNN, the next free)", metavar="RUN")
+    add(group, "--resume", "go on with this run, with its own choices", metavar="RUN")
+    add(group, "--quiet", "no progress, no table", action="store_true")
+
+
+def _defaults(name: str) -> str:
+    """In brackets, the default of a choice; after it those of other models, if they differ."""
+    parts = [str(DEFAULTS["mlp"][name])] if name in DEFAULTS["mlp"] else []
+    for model, label in {"cnn": "cnn", "autoencoder": "autoencoder", "lstm": "text"}.items():
+        if name in DEFAULTS[model]:
+            parts.append(
+                f"{label} {DEFAULTS[model][name]}" if parts else str(DEFAULTS[model][name])
+            )
+    return f" ({'; '.join(parts)})" if parts else ""
