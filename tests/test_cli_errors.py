@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from minihash.cli import main
 from minihash.data.idx import PARTS
+from minihash.run.kinds import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 DIGITS = ROOT / "minihash" / "data" / "digits"
@@ -27,13 +29,36 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """The folder of a small run on the embedded digits."""
-    out = tmp_path_factory.mktemp("trained") / "run"
+def runs(tmp_path_factory):
+    """Small runs: of a classifier, a language model and an autoencoder."""
+    folder, words = tmp_path_factory.mktemp("trained"), "abcd" * 100
+    (folder / "words.txt").write_text(words)
+    commands = {
+        "run": "--hidden 9",
+        "text": f"--model rnn --dataset {folder}/words.txt --hidden 5 --batch-size 2",
+        "code": "--model autoencoder --hidden 5",
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINIHASH_BACKEND", "numpy")
-        assert main(["train", "--hidden", "9", "--epochs", "1", "--out", str(out), "--quiet"]) == 0
-    return out
+        for name, flags in commands.items():
+            out = ["--epochs", "1", "--out", str(folder / name), "--quiet"]
+            assert main(["train", *flags.split(), *out]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(runs):
+    return runs / "run"
+
+
+@pytest.fixture(scope="module")
+def text(runs):
+    return runs / "text"
+
+
+@pytest.fixture(scope="module")
+def code(runs):
+    return runs / "code"
 
 
 def tree(path):
@@ -75,6 +100,43 @@ BAD = {
     "train --out text.npz": "--out text.npz is a file",
     "train --out text.npz/x --hidden 5": "text.npz/x: Not a directory: choose another place",
     "train --resume nowhere": "there is no run to resume in nowhere",
+    "train --model frob": "model must be one of mlp, cnn, rnn",
+    "train --tied": "the model mlp has no tied: leave it out, or choose a model that has: rnn, gru",
+    "train --model cnn --length 9": "the model cnn has no length",
+    "train --model lstm --channels 3": "the model lstm has no channels",
+    "train --model lstm --bias none": "the model lstm has no bias",
+    "train --model autoencoder --scope layer": "the model autoencoder has no scope",
+    "train --model autoencoder --bias hashed": "free or none, got hashed",
+    "train --model autoencoder --dataset words.txt": "unknown data set 'words.txt'",
+    "train --model lstm": "data set tinyshakespeare was not found in",
+    "train --model lstm --dataset none.txt": "none.txt: No such file",
+    "train --model lstm --dataset full": "full: Is a directory: name a file",
+    "train --model lstm --dataset empty.txt": "empty.txt has 0 bytes: expected at least 2",
+    "train --model lstm --dataset short.txt": "the last tenth of short has 1 characters",
+    "train --model lstm --dataset words.txt --length 18": "at least length 18 need 577 characters",
+    "train --model lstm --dataset words.txt --batch-size 999": "lower the batch size or the length",
+    "train --model gru --dataset words.txt --tied --embedding 9": "embedding of 9 and 256 hidden",
+    "train --model rnn --dataset words.txt --hidden 8,8": "one hidden layer, got sizes 8,8",
+    "train --model rnn --dataset words.txt --truncate 65": "of length 64, got truncate 65",
+    "train --model rnn --dataset words.txt --clip 0": "clip must be a positive norm, got 0.0",
+    "train --model rnn --dataset words.txt --clip inf": "max_norm of Clipped must lie in",
+    "train --model rnn --dataset words.txt --hash hashednets": 'scope "layer"',
+    "train --model rnn --compression 1/0": "--compression: expected a number, got '1/0'",
+    "train --resume TEXT --tied": "was begun with tied False, got True",
+    "eval TEXT --dataset strange.txt": "byte 122 ('z') is not in the vocabulary: leave it out",
+    "eval TEXT --dataset short.txt": "the last tenth of short has 1 characters",
+    "predict TEXT 3": "holds a model that has no classes, and so predicts none: use minihash gen",
+    "predict CODE 3": "holds a model that has no classes, and so predicts none: use minihash eval",
+    "eval CODE --dataset colour.npz": "takes examples of 784 numbers, but data set colour has 12",
+    "generate RUN": "holds no model of text: give a run of --model rnn, gru or lstm",
+    "generate nowhere": "there is no checkpoint 'nowhere'",
+    "generate TEXT --prompt abzy": "byte 122 ('z') is not in the vocabulary: leave it out",
+    "generate TEXT --prompt=": "the prompt must have at least one character",
+    "generate TEXT --length 0": "--length: expected a whole number from 1, got '0'",
+    "generate TEXT --temperature -1": "temperature must be at least 0",
+    "generate TEXT --temperature inf": "temperature must be at least 0 and finite",
+    "generate TEXT --seed -1": "--seed: expected a whole number from 0",
+    "generate LOST": "its training has diverged",
     "eval nowhere": "there is no checkpoint 'nowhere'",
     "eval full": "the folder full has no model.safetensors",
     "eval text.npz": "cannot load checkpoint 'text.npz'",
@@ -94,7 +156,7 @@ BAD = {
 }
 
 
-def test_bad_input_is_one_line_and_changes_no_file(run, here, capsys, monkeypatch):
+def test_bad_input_is_one_line_and_changes_no_file(run, text, code, here, capsys, monkeypatch):
     os.makedirs("full/of")
     for name in ("text.npz", "text.npy"):
         Path(name).write_text("no array")
@@ -109,7 +171,15 @@ def test_bad_input_is_one_line_and_changes_no_file(run, here, capsys, monkeypatc
     np.save("shape", np.zeros((3, 27, 28), np.uint8))
     np.save("float", np.arange(784.0) % 256)
     np.save("nan", np.full(784, np.nan))
-    before = tree(here) | tree(run)
+    Path("empty.txt").write_text("")
+    Path("short.txt").write_text("ab" * 5)
+    Path("words.txt").write_text("abcd" * 160)
+    Path("strange.txt").write_text("abz" * 10)
+    lost = load_model(text)
+    spoilt = {name: np.full_like(array, np.nan) for name, array in lost.params.items()}
+    replace(lost, params=spoilt).save("lost.safetensors")
+    runs = {"RUN": str(run), "TEXT": str(text), "CODE": str(code), "LOST": "lost.safetensors"}
+    before = tree(here) | tree(run.parent)
     cases = [(line, expected, {}) for line, expected in BAD.items()]
     cases.append(("train", "got 'abacus'", {"MINIHASH_BACKEND": "abacus"}))
     cases.append(("train", "MINIHASH_NUM_THREADS must be", {"MINIHASH_NUM_THREADS": "many"}))
@@ -117,12 +187,14 @@ def test_bad_input_is_one_line_and_changes_no_file(run, here, capsys, monkeypatc
         with monkeypatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
-            status = main(line.replace("RUN", str(run)).split())
+            for name, path in runs.items():
+                line = line.replace(name, path)
+            status = main(line.split(" ") if line else [])
         out, err = capsys.readouterr()
         assert status == 2 and out == "", line
         assert err.startswith("minihash: error: ") and err.count("\n") == 1, err
         assert expected in err, (line, err)
-        assert tree(here) | tree(run) == before, line
+        assert tree(here) | tree(run.parent) == before, line
 
 
 @pytest.mark.parametrize("extra, args", [("PIL", ["predict"]), ("pooch", ["train"])])

@@ -75,7 +75,8 @@ def evaluate(args: Namespace) -> int:
         measured, count = model.measure(data), model.count(data)
     if not args.json:
         (label, value, unit), *rest = _measured(type(model), measured)
-        about = f"{unit} of {count:,} {model.UNIT} of {data.name}".strip()
+        about = f"{unit}; of " if unit else "of "
+        about += f"{count:,} {model.UNIT} of {data.name}"
         print(terminal.table([(label, value, about), *rest], "<><"))
     unit = model.UNIT.rpartition(" ")[2]
     return _finish(args, measured | {unit: count, "dataset": data.name})

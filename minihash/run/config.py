@@ -12,6 +12,7 @@ from minihash.arbnet import arbnet
 from minihash.autoencoder import tied_autoencoder
 from minihash.data import NAMES, TEXTS
 from minihash.language import LanguageModel, language_model
+from minihash.layers import ELU
 from minihash.models import cnn
 from minihash.network import Sequential
 from minihash.optimisers import Adam, Clipped
@@ -119,7 +120,7 @@ class Config:
             if self.bias == "hashed":
                 raise ValueError("the biases of an autoencoder are free or none, got hashed")
             sizes, bias = (math.prod(shape), *self.hidden), self.bias == "free"
-            return tied_autoencoder(sizes, bias=bias, seed=self.seed, **choices)
+            return tied_autoencoder(sizes, activation=ELU(), bias=bias, seed=self.seed, **choices)
         choices |= {"scope": self.scope, "bias": self.bias, "seed": self.seed}
         if self.model == "cnn":
             return cnn(shape, classes, self.channels, self.hidden, **choices)

@@ -126,7 +126,7 @@ class Autoencoder(OfExamples):
     """A network whose outputs are its inputs again. Errors are in variances of all pixels, so that
     1 is that of answering with their mean."""
 
-    METRICS: ClassVar = {"test_error": ("test error", "mean square, in variances")}
+    METRICS: ClassVar = {"test_error": ("test error", "mean square; 1 is the variance")}
     SHORT: ClassVar[str] = "test error"
 
     def check(self, data: Dataset) -> None:
