@@ -39,7 +39,7 @@ DEFAULTS = {
         "clip": 1.0,
         "epochs": 5,
         "batch_size": 32,
-        "lr": 0.002,
+        "lr": 0.005,
     },
 }
 

@@ -41,7 +41,7 @@ _TEXT = {
     "clip": 1.0,
     "epochs": 5,
     "batch_size": 32,
-    "lr": 2e-3,
+    "lr": 5e-3,
 }
 # The choices that each model has, beside those of all, with its defaults.
 MODELS: dict[str, dict[str, object]] = {
