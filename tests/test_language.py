@@ -132,6 +132,13 @@ def test_a_reported_loss_is_the_mean_over_the_characters_of_the_epoch_so_far():
     assert read == 22
 
 
+def test_two_matrices_of_one_table_are_numbered_one_after_the_other():
+    layer = language_model(3, 4, "gru", hash="uniform", compression=0.5, embedding=2).recurrent
+    assert layer.weight_ih.table == layer.weight_hh.table == "gru"
+    assert layer.weight_ih.hash == layer.weight_hh.hash and layer.weight_hh.hash.buckets == 36
+    assert (layer.weight_ih.first_id, layer.weight_hh.first_id) == (0, 12 * 2)
+
+
 def test_each_matrix_may_have_a_table_of_its_own():
     model = language_model(3, 4, "gru", scope="layer", hash="hashednets", compression=0.5, seed=1)
     layer = model.recurrent

@@ -69,6 +69,12 @@ def test_a_step_is_torchs(itself):
     assert state.step == 6
 
 
+def test_each_pair_of_sizes_has_a_hash_with_a_seed_of_its_own():
+    network = tied_autoencoder((6, 6, 6), "uniform", 0.5)
+    first, second, third, last = (x.weight.hash for x in network.layers if isinstance(x, Dense))
+    assert first.seed != second.seed and (first, second) == (last, third)
+
+
 def test_the_error_is_the_mean_over_all_numbers_for_any_batch_size():
     network = tied_autoencoder((6, 2), activation=None)
     x, _ = examples(13)
