@@ -123,6 +123,16 @@ def test_generated_text_is_the_librarys(whole, capsys):
     assert shown == text.decode(newline).decode() + "\n"
 
 
+def test_text_of_any_alphabet_is_read_and_written(here, capsys):
+    """Characters are bytes: a prompt may be more of them than it has letters."""
+    Path("play.txt").write_text("für über wäre \n" * 40, "utf-8")
+    assert main(["train", *SMALL.split(), "--epochs", "1", "--out", "run", "--quiet"]) == 0
+    for length in (1, 30):
+        flags = "--json", "--prompt", "ü", "--length", length
+        text = json.loads(printed(capsys, "generate", "run", *flags))["text"]
+        assert text[0] == "ü" and (length + 1) // 2 < len(text) <= length + 1
+
+
 def test_another_text_is_measured_in_the_vocabulary_of_the_first(whole, capsys):
     """Bytes 'o' and 't' are tokens 0 and 1 of their own text, others of the model's."""
     Path("two.txt").write_text("to" * 100)

@@ -1,8 +1,11 @@
 """What the commands do, each usable from Python as well.
 
+arguments.py  what can be typed, and the help
 config.py     what a run is: every choice, its default
-model.py      a trained network with all it needs to be used: examples.py, writer.py are its kinds
-kinds.py      its kind and its file
+model.py      a trained network with all it needs to be used
+examples.py   its kinds: classifiers and autoencoders
+writer.py     and language models, which write text
+kinds.py      which is which, and its file
 folder.py     a run on disk: saved whole, resumed to the bit
 train.py      training, saved after each epoch and when it is told to stop
 machine.py    backend and threads of a command, and the memory it took

@@ -50,8 +50,7 @@ examples:
   minihash train --dataset mnist --data-dir ~/data   60,000 digits, from ~/data or ~/data/mnist
   minihash train --model cnn --hash identity         a convolutional network, no weights shared
   minihash train --model lstm --dataset my.txt       a text, character by character
-  minihash train --model lstm --compression 1/16     its recurrent weights hashed (the text named
-                                                     tinyshakespeare is to be in --data-dir)
+  minihash train --model lstm --dataset my.txt --compression 1/16     recurrent weights hashed
   minihash train --resume runs/digits-001            go on with a run that was stopped
   minihash predict runs/digits-001 7                 example 7 of its test set
   minihash generate runs/my-001 --prompt "Once "     text that goes on from there

@@ -31,7 +31,9 @@ class OfExamples(Model):
 
     @staticmethod
     def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Dataset:
-        """As `minihash.data.load`."""
+        """As `minihash.data.load`. Raises ValueError for a text."""
+        if name in datasets.TEXTS or name.endswith(".txt"):
+            raise ValueError(f"{name} is text, which only the models rnn, gru and lstm read")
         return datasets.load(name, data_dir, download)
 
     @classmethod

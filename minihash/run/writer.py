@@ -36,7 +36,10 @@ class Writer(Model):
 
     @staticmethod
     def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Text:
-        """As `minihash.data.load_text`."""
+        """As `minihash.data.load_text`. Raises ValueError for a data set that is no text."""
+        if name in datasets.NAMES:
+            known = ", ".join(datasets.TEXTS)
+            raise ValueError(f"{name} is no text: name {known}, or a text file, by --dataset")
         return datasets.load_text(name, data_dir, download)
 
     @classmethod
