@@ -22,6 +22,7 @@ from minihash.training import Training, start
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = "to be, or not to be: that is the question.\n" * 12 + "zounds!"
+KINDS = len(set(TEXT))
 SMALL = "--model lstm --dataset play.txt --hidden 12 --length 8 --batch-size 4 --epochs 3 --seed 3"
 CHOICES = {"scope": "network", "seed": 3}
 
@@ -80,19 +81,18 @@ def test_a_run_is_what_the_library_computes(whole, capsys):
 def test_it_hashes_the_recurrent_weights_and_ties_the_embeddings(here, capsys):
     flags = "--tied --compression 1/4 --truncate 3 --clip 0.5 --epochs 1 --json --quiet"
     result = json.loads(printed(capsys, "train", *SMALL.split(), *flags.split(), "--out", "run"))
-    kinds = len(set(TEXT))
     assert result["model"] == "lstm" and result["bits_per_character"] > 0
-    assert result["virtual_weights"] == 2 * 48 * 12 + 2 * kinds * 12
-    assert result["stored_weights"] == 48 * 12 // 2 + kinds * 12  # a quarter of both; one of two
-    assert result["other_parameters"] == 2 * 48 + kinds
+    assert result["virtual_weights"] == 2 * 48 * 12 + 2 * KINDS * 12
+    assert result["stored_weights"] == 48 * 12 // 2 + KINDS * 12  # a quarter of both; one of two
+    assert result["other_parameters"] == 2 * 48 + KINDS
     model = load_model("run")
     assert model.language.recurrent.truncate == 3 and model.training.optimiser.max_norm == 0.5
     expected = {"tied": True, "hash": "uniform", "compression": 0.25}
-    assert model.network == language_model(kinds, 12, truncate=3, **CHOICES, **expected).network
+    assert model.network == language_model(KINDS, 12, truncate=3, **CHOICES, **expected).network
     shown = printed(capsys, "inspect", "run")
     assert "weight_hh" in shown and "Uniform(buckets=288" in shown
     about = json.loads(printed(capsys, "inspect", "run", "--json"))
-    assert about["vocabulary"] == kinds
+    assert about["vocabulary"] == KINDS
     names = [w["name"] for w in about["layers"][1]["weights"]]
     assert names == ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
 
@@ -214,3 +214,23 @@ def test_a_saved_state_that_is_none_is_refused(whole, capsys):
         assert main(["train", "--resume", "run", "--quiet"]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and "state of LSTM" in error
+
+
+WRONG = {
+    "vocabulary": (10**18, [], ["a"] * KINDS, list(range(KINDS - 1)), [1] * KINDS, [300] * KINDS),
+    "length": ("8", None, 1.5),
+    "dataset": (3, None),
+    "type": ("Classifier", "Autoencoder", "Model", 3, None),
+    "network": ({"type": "Sequential", "layers": []}, 3),
+    "standardiser": (1,),
+}
+
+
+def test_a_hostile_model_is_refused(whole):
+    spec, arrays = checkpoint.load(whole / "model.safetensors")
+    for field, values in WRONG.items():
+        for value in values:
+            hostile = spec | {"model": spec["model"] | {field: value}}
+            checkpoint.save("hostile", hostile, arrays)
+            with pytest.raises(ValueError, match="cannot load model hostile: "):
+                load_model("hostile")

@@ -120,7 +120,7 @@ def test_bad_input_is_refused():
 def test_an_autoencoder_on_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
-    flags = ["--hash", "identity", "--hidden", "40,20", "--epochs", "2", "--lr", "0.003"]
+    flags = ["--hash", "identity", "--hidden", "40,20", "--epochs", "2"]
     command = ["train", "--model", "autoencoder", *flags, "--json", "--out"]
     assert main([*command, "run"]) == 0
     out, err = capsys.readouterr()

@@ -30,7 +30,7 @@ DEFAULTS = {
         "dtype": "float32",
     },
     "cnn": {"channels": "16,32"},
-    "autoencoder": {"hidden": "128,32", "lr": 0.001},
+    "autoencoder": {"hidden": "128,32", "lr": 0.003},
     "lstm": {
         "dataset": "tinyshakespeare",
         "hash": "identity",

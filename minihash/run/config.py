@@ -51,7 +51,7 @@ MODELS: dict[str, dict[str, object]] = {
     "gru": _TEXT,
     "lstm": _TEXT,
     "autoencoder": {name: value for name, value in _DENSE.items() if name != "scope"}
-    | {"hidden": (128, 32), "lr": 1e-3},
+    | {"hidden": (128, 32), "lr": 3e-3},
 }
 OF_SOME = sorted({name for choices in MODELS.values() for name in choices})
 

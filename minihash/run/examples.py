@@ -94,8 +94,8 @@ class Classifier(OfExamples):
     def validate(self) -> None:
         """Raises ValueError, too, unless each class has a name."""
         super().validate()
-        names = (self.dataset, *self.class_names)
-        if len(names) != 1 + self.outputs or not all(isinstance(name, str) for name in names):
+        names = self.class_names
+        if len(names) != self.outputs or not all(isinstance(name, str) for name in names):
             raise ValueError("it has not a name for each class")
 
     def learn(self, state: training.State, data: Dataset) -> Iterator[tuple[training.State, dict]]:
@@ -142,7 +142,7 @@ class Autoencoder(OfExamples):
     def validate(self) -> None:
         """Raises ValueError, too, unless it has as many outputs as inputs."""
         super().validate()
-        if self.outputs != self.features or not isinstance(self.dataset, str):
+        if self.outputs != self.features:
             raise ValueError("it is no autoencoder")
 
     def learn(self, state: training.State, data: Dataset) -> Iterator[tuple[training.State, dict]]:

@@ -49,8 +49,8 @@ def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray])
     try:
         fields = {name: decode(spec[name], arrays) for name in spec if name != "type"}
         model = TYPES[spec["type"]](params=params, **fields)
-        parts = (model.network, model.training, model.epochs, model.steps)
-        if not all(map(isinstance, parts, (Sequential, Training, int, int))):
+        parts = (model.network, model.training, model.dataset, model.epochs, model.steps)
+        if not all(map(isinstance, parts, (Sequential, Training, str, int, int))):
             raise ValueError("its parts are none of a model")
         model.validate()
         expected = {w.table: (w.hash.buckets,) for w in model.network.weights()}

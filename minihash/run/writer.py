@@ -75,12 +75,11 @@ class Writer(Model):
 
     def validate(self) -> None:
         """Raises ValueError unless its layers are a language model on its vocabulary."""
-        size = self.language.embedding.weight.shape[0]
-        known = bytes(self.vocabulary)
+        if not isinstance(self.vocabulary, tuple) or type(self.length) is not int:
+            raise ValueError("its parts are none of a language model")
+        known, size = bytes(self.vocabulary), self.language.embedding.weight.shape[0]
         if len(known) != size or bytes(sorted(set(known))) != known:
             raise ValueError("its vocabulary does not fit its network")
-        if type(self.length) is not int or not isinstance(self.dataset, str):
-            raise ValueError("its parts are none of a language model")
 
     def learn(self, state: State, data: Text) -> Iterator[tuple[State, dict]]:
         """Learn what comes next."""
