@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 from hypothesis import strategies as st
 
-from minihash.core import panels, set_threads
+from minihash.core import panels, set_threads, tiles
 from minihash.weights import VirtualWeight
 from tests.hash_strategies import ANYWHERE, KINDS, seeds, table_sizes
 
@@ -74,17 +74,20 @@ def gamma(terms: np.ndarray | int, dtype: type) -> np.ndarray:
     return terms * u / (1 - terms * u) + terms * U_WIDE / (1 - terms * U_WIDE)
 
 
-def cut(monkeypatch, long: int, short: int, lanes: int, inline: int) -> None:
-    """Other panels than the default ones."""
-    for name, value in {"LONG": long, "SHORT": short, "LANES": lanes, "INLINE": inline}.items():
-        monkeypatch.setattr(panels, name, value)
+def cut(monkeypatch, tall: int, wide: int, part: int, lanes: int, examples: int) -> None:
+    """Other tiles, parts, lanes and batches than the default ones."""
+    sizes = {"TALL": tall, "WIDE": wide, "PART": part, "LEAST": 1, "INLINE": 0}
+    for name, value in (sizes | {"COPY": 0, "EXAMPLES": examples}).items():
+        monkeypatch.setattr(tiles, name, value)
+    monkeypatch.setattr(panels, "LANES", lanes)
+    monkeypatch.setattr(panels, "ENTRIES", tall * wide)
 
 
 CUTS = {
-    "entries": (1, 1, 3, 0),
-    "long": (5, 2, 2, 0),
-    "wide": (2, 7, 4, 10),
-    "one": (10**6, 10**6, 1, 0),
+    "entries": (1, 1, 1, 3, 2),
+    "long": (7, 16, 20, 2, 3),
+    "wide": (2, 32, 6, 4, 1000),
+    "one": (10**3, 10**3, 10**6, 1, 1000),
 }
 
 

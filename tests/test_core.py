@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minihash.core import gather, matmul, matmul_backward, scatter_add
-from minihash.hashes import Lookup
+from minihash.hashes import Lookup, Neighborhood
 from minihash.weights import VirtualWeight
 from reference import core as loops
 from reference.hashes import from_spec
@@ -175,6 +175,21 @@ def test_backends_agree_beyond_several_panels(kind, shape):
     for threads in (1, 2, 3, 7):
         with cc.with_threads(threads):
             assert results(w, np.float32, 3, 0, "numba") == expected
+
+
+@pytest.mark.parametrize("radii", [(0, 3), (3, 0)])
+def test_hashes_of_one_class_with_and_without_runs_have_kernels_of_their_own(radii):
+    for radius in radii:
+        w = VirtualWeight((7, 9), Neighborhood(20, radius))
+        assert results(w, np.float64, 3, 0, "numba") == results(w, np.float64, 3, 0, "numpy")
+
+
+@pytest.mark.parametrize("kind", ["modulus", "uniform-signed", "dirichlet", "identity"])
+def test_one_example_is_as_any(kind, dtype=np.float64):
+    """A batch of one goes forward by dot products."""
+    for shape in [(1, 1), (5, 1300), (130, 41)]:
+        w = VirtualWeight(shape, KINDS[kind](shape, 1000, 1))
+        assert results(w, dtype, 1, 0, "numba") == results(w, dtype, 1, 0, "numpy")
 
 
 def test_weights_of_other_dimensions_are_gathered_and_scattered():

@@ -11,11 +11,10 @@ equal rows, dx copied to equal columns.
 """
 
 import math
-from types import ModuleType
 
 import numpy as np
 
-from minihash.core import panels
+from minihash.core import tiles
 from minihash.weights import VirtualWeight
 
 
@@ -58,18 +57,18 @@ def unfold(y: np.ndarray, columns: int) -> np.ndarray:
     """
     if y.shape[1] == columns:
         return y
-    return np.take(y, np.arange(columns) % y.shape[1], axis=1)
+    copies = np.tile(y, -(-columns // y.shape[1]))
+    return np.ascontiguousarray(copies[:, :columns])
 
 
 def matmul(
     x: np.ndarray,
     table: np.ndarray,
     w: VirtualWeight,
-    backend: ModuleType,
     kept: np.ndarray | None = None,
 ) -> np.ndarray:
     shape = distinct(w)
-    y = panels.matmul(fold(x, shape[1]), table, w, backend, shape, kept)
+    y = tiles.matmul(fold(x, shape[1]), table, w, shape, kept)
     return unfold(y, w.shape[0])
 
 
@@ -78,10 +77,9 @@ def matmul_backward(
     x: np.ndarray,
     table: np.ndarray,
     w: VirtualWeight,
-    backend: ModuleType,
     kept: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     shape = distinct(w)
     folded = fold(dy, shape[0]), fold(x, shape[1])
-    dx, dtable = panels.matmul_backward(*folded, table, w, backend, shape, kept)
+    dx, dtable = tiles.matmul_backward(*folded, table, w, shape, kept)
     return unfold(dx, w.shape[1]), dtable

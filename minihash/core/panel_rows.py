@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from minihash.core.panels import blocks, lanes, workspace
+from minihash.core.panels import blocks, lanes, window, workspace
 from minihash.core.threads import run
 from minihash.weights import VirtualWeight
 
@@ -41,8 +41,7 @@ def gather_rows(
 
     def part(cut: slice) -> None:
         firsts, width = lines(w, rows[cut], slice(0, w.shape[1]))
-        where = backend.locate(w, firsts, width)
-        backend.read(table, where, V[cut].reshape(-1, width), 0, 0)
+        backend.read_panel(table, V[cut].reshape(-1, width), w, firsts)
 
     run([lambda cut=cut: part(cut) for cut in cuts(w, rows)])
     return V
@@ -58,11 +57,11 @@ def scatter_add_rows(
         panel = workspace("panel", shape, dE.dtype)
         panel[:] = dE[cut, columns]
         firsts, width = lines(w, rows[cut], columns)
-        backend.add(panel.reshape(-1, width), backend.locate(w, firsts, width), dtable)
+        backend.add_panel(panel.reshape(-1, width), dtable, w, firsts)
 
     whole = slice(0, w.shape[1])
     dtable = np.zeros(w.hash.buckets, dE.dtype)
-    if len(rows) and backend.window(dtable, w) is None:
+    if len(rows) and window(dtable, w) is None:
         most = max(1, dE.size // w.hash.buckets)  # a lane's table costs as much as its additions
         work = cuts(w, rows), lambda cut, partial: part(cut, whole, partial), most
         return lanes(w.hash.buckets, dE.dtype, *work)

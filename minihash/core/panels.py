@@ -1,25 +1,14 @@
-"""Products that never build V: panel by panel.
+"""What is common to all work on a virtual weight: how it is cut, and whose results are merged how.
 
-    forward    y[:, rows]     = sum over panels of x[:, columns] V[rows, columns]^T
-    backward   dx[:, columns] = sum over panels of dy[:, rows] V[rows, columns]
-               dV[rows, columns] = dy[:, rows]^T x[:, columns], scatter-added at once
-
-A panel is a tile of V of bounded size. A *part* is the work of one thread: the panels of a block of
-rows (forward) or of columns (backward). The cut depends on the shape and the table alone. Parts of
-a scatter-add are dealt to `LANES` partial tables, each summed in one fixed order, and the lanes are
+A *part* is the work of one thread. The cut depends on the shape and the table alone. Parts of a
+scatter-add are dealt to `LANES` partial tables, each summed in one fixed order, and the lanes are
 merged in another: so the bits are the same for any number of threads.
 
-A backend gives four primitives on panels, where the entry (r, c) of a panel has the identifier
-firsts[r] + c:
+A *panel* is a tile of bounded size of V, or of a transposed view the other way round (`lying`): the
+identifiers firsts[r] + c of its entries follow one another along its rows. A backend gives
 
-    window(table, w)                   V as a view of the table, where it is one; else None
-    locate(w, firsts, width)           where the entries of a panel are in the table
-    read(table, where, V, top, left)   V[top + r, left + c] = sign * table[bucket] over the panel
-    add(panel, where, dtable)          dtable[bucket] += sign * panel; the panel may be overwritten
-
-A tile of a transposed weight is a panel of the weight itself, read and added lying down (`lying`).
-
-V itself, `kept`, is held from forward to backward only where the caller gives an array for it.
+    read_panel(table, panel, w, firsts)  panel[r, c] = sign * table[bucket]
+    add_panel(panel, dtable, w, firsts)  dtable[bucket] += sign * panel, which may be overwritten
 """
 
 import threading
@@ -31,9 +20,8 @@ import numpy as np
 from minihash.core.threads import run
 from minihash.weights import VirtualWeight
 
-LONG, SHORT = 1024, 256  # sizes of a panel along and across its part
+ENTRIES = 2**18  # of a panel of gather and scatter_add
 LANES = 4  # partial tables of a scatter-add
-INLINE = 2**16  # virtual weights below which one lane does everything
 _own = threading.local()
 
 
@@ -67,13 +55,13 @@ def upright(w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
     return np.empty(w.shape[::-1], dtype).T if w.transposed else np.empty(w.shape, dtype)
 
 
-def tile(w: VirtualWeight, rows: slice, columns: slice) -> tuple[np.ndarray, int]:
-    """(firsts, width) of the panel that holds V[rows, columns]: uint64 (panel rows,), a number."""
-    if w.transposed:
-        w, rows, columns = w.T, columns, rows
-    numbers = np.arange(rows.start, rows.stop, dtype=np.uint64)
-    first = np.uint64(w.first_id + columns.start)
-    return first + numbers * np.uint64(w.strides[0]), columns.stop - columns.start
+def window(table: np.ndarray, w: VirtualWeight) -> np.ndarray | None:
+    """V as a view of the table, if all of w lies in one run."""
+    if w.hash.run == 1 or w.first_id // w.hash.run != (w.first_id + w.size - 1) // w.hash.run:
+        return None
+    start = int(w.hash.bucket(w.first_id))
+    V = table[start : start + w.size]
+    return V.reshape(w.shape[::-1]).T if w.transposed else V.reshape(w.shape)
 
 
 def gather(table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
@@ -81,10 +69,9 @@ def gather(table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarr
     flat = lying(V, w).reshape(1, -1)
 
     def part(cut: slice) -> None:
-        where = backend.locate(w, first_of(w, cut), cut.stop - cut.start)
-        backend.read(table, where, flat, 0, cut.start)
+        backend.read_panel(table, flat[:, cut], w, first_of(w, cut))
 
-    run([lambda cut=cut: part(cut) for cut in blocks(w.size, LONG * SHORT)])
+    run([lambda cut=cut: part(cut) for cut in blocks(w.size, ENTRIES)])
     return np.asarray(V, order="C")
 
 
@@ -94,9 +81,9 @@ def scatter_add(dV: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.nda
     def part(cut: slice, dtable: np.ndarray) -> None:
         panel = workspace("panel", (1, cut.stop - cut.start), dV.dtype)
         panel[:] = flat[:, cut]
-        backend.add(panel, backend.locate(w, first_of(w, cut), panel.shape[1]), dtable)
+        backend.add_panel(panel, dtable, w, first_of(w, cut))
 
-    return lanes(w.hash.buckets, dV.dtype, list(blocks(w.size, LONG * SHORT)), part)
+    return lanes(w.hash.buckets, dV.dtype, list(blocks(w.size, ENTRIES)), part)
 
 
 def first_of(w: VirtualWeight, cut: slice) -> np.ndarray:
@@ -125,96 +112,5 @@ def lanes(
             dtable[cut] += partial[cut]
 
     if count > 1:
-        run([lambda cut=cut: merge(cut) for cut in blocks(buckets, LONG * SHORT)])
+        run([lambda cut=cut: merge(cut) for cut in blocks(buckets, ENTRIES)])
     return dtable
-
-
-def matmul(
-    x: np.ndarray,
-    table: np.ndarray,
-    w: VirtualWeight,
-    backend: ModuleType,
-    shape: tuple[int, int] | None = None,
-    kept: np.ndarray | None = None,
-) -> np.ndarray:
-    """y = x V^T. shape: the first rows and columns of V that count (default: all). kept: where V is
-    to be written (default: nowhere)."""
-    height, width = shape or w.shape
-    y = np.empty((len(x), height), table.dtype)
-    whole = backend.window(table, w)
-
-    def part(rows: slice) -> None:
-        for columns in blocks(width, LONG):
-            if whole is not None:
-                V = whole[rows, columns]
-            else:
-                V = panel(w, rows, columns, table.dtype)
-                where = backend.locate(w, *tile(w, rows, columns))
-                if kept is None:
-                    backend.read(table, where, lying(V, w), 0, 0)
-                else:
-                    corner = rows.start, columns.start
-                    corner = corner[::-1] if w.transposed else corner
-                    backend.read(table, where, lying(kept, w), *corner)
-                    V = kept[rows, columns]
-            put(x[:, columns], V.T, y[:, rows], add=columns.start > 0)
-
-    run([lambda rows=rows: part(rows) for rows in blocks(height, SHORT)])
-    return y
-
-
-def matmul_backward(
-    dy: np.ndarray,
-    x: np.ndarray,
-    table: np.ndarray,
-    w: VirtualWeight,
-    backend: ModuleType,
-    shape: tuple[int, int] | None = None,
-    kept: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """dx = dy V and dtable. shape: as for `matmul`. kept: V, if `matmul` wrote it."""
-    height, width = shape or w.shape
-    dx = np.empty((len(x), width), table.dtype)
-    whole = backend.window(table, w)
-
-    def part(columns: slice, dtable: np.ndarray) -> None:
-        for rows in blocks(height, LONG):
-            if whole is not None:
-                put(dy[:, rows], whole[rows, columns], dx[:, columns], add=rows.start > 0)
-                np.matmul(dy[:, rows].T, x[:, columns], out=dwhole[rows, columns])
-            else:
-                V = panel(w, rows, columns, table.dtype)
-                where = backend.locate(w, *tile(w, rows, columns))
-                if kept is None:
-                    backend.read(table, where, lying(V, w), 0, 0)
-                    put(dy[:, rows], V, dx[:, columns], add=rows.start > 0)
-                else:
-                    put(dy[:, rows], kept[rows, columns], dx[:, columns], add=rows.start > 0)
-                dV = np.matmul(dy[:, rows].T, x[:, columns], out=V)
-                backend.add(lying(dV, w), where, dtable)
-
-    cuts = list(blocks(width, SHORT))
-    if whole is not None:
-        dtable = np.zeros(w.hash.buckets, table.dtype)
-        dwhole = backend.window(dtable, w)
-        run([lambda columns=columns: part(columns, dtable) for columns in cuts])
-        return dx, dtable
-    if height * width <= INLINE:
-        cuts = [slice(0, width)]
-    return dx, lanes(w.hash.buckets, table.dtype, cuts, part)
-
-
-def panel(w: VirtualWeight, rows: slice, columns: slice, dtype: np.dtype) -> np.ndarray:
-    """This thread's room for V[rows, columns], so that `lying` is C-contiguous."""
-    shape = rows.stop - rows.start, columns.stop - columns.start
-    if w.transposed:
-        return workspace("panel", shape[::-1], dtype).T
-    return workspace("panel", shape, dtype)
-
-
-def put(a: np.ndarray, b: np.ndarray, out: np.ndarray, add: bool) -> None:
-    """out = a b, or out += a b."""
-    if add:
-        out += np.matmul(a, b, out=workspace("product", out.shape, out.dtype))
-    else:
-        np.matmul(a, b, out=out)

@@ -45,12 +45,13 @@ def xxh32(i, seed):
 
 
 def scale(h, n):
-    """floor(h n / 2^32): a 32-bit hash spread over n buckets. A scalar body; `n` is a uint64.
+    """floor(h n / 2^32): a 32-bit hash spread over n < 2^32 buckets. A scalar body; `n` is a
+    uint64, cut so that compilers see a product of two 32-bit numbers.
 
     >>> scale(np.array([0, 2**31, 2**32 - 1], np.uint32), U64(10))
     array([0, 5, 9], dtype=uint64)
     """
-    return (U64(h) * n) >> U64(32)
+    return (U64(h) * U64(U32(n))) >> U64(32)
 
 
 def unit(i, seed):

@@ -1,0 +1,202 @@
+"""The loops of the Numba backend over a tile of a virtual weight.
+
+    locate    buckets[r, c], signs[r, c] of the identifier firsts[r] + c
+    read      tile[r, c] = sign * table[bucket]
+    add       dtable[bucket] += sign * tile[r, c]; the tile may be overwritten
+
+Each loop has one kind of work: the arithmetic of a hash, which LLVM then turns into SIMD, or the
+memory accesses at the buckets, which would make the arithmetic scalar at ten times the cost. Where
+buckets run (identity, modulus), `locate` has nothing to do, and windows of the table are copied.
+
+`draw`, `place` and `sign`, and the names that `locate_signed` calls, are bound to those of a hash
+(`of`). constants = (what draw and place read, what sign reads, run). A tile may have more columns
+than `buckets`; the shape of `buckets` counts.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from minihash.core import sweep
+from minihash.hashes.body import bound, compiled
+from minihash.hashes.hash import Hash
+from minihash.hashes.jit import njit
+from minihash.hashes.xxh32 import U32, U64, xxh32_bytes
+
+HIGH, LOW = U64(0xFFFFFFFF << 32), U64(0xFFFFFFFF)  # the words of an identifier
+CHUNK = 1024  # words between two loops: they stay in the first-level cache
+
+
+class Kernels(NamedTuple):
+    """The compiled loops of one hash."""
+
+    locate: Callable
+    read: Callable
+    add: Callable
+    sweep: Callable
+
+
+def of(hash_: Hash) -> tuple[Kernels, tuple]:
+    """The kernels of a hash, and the constants that they take."""
+    return made(*hash_.stages, hash_.run > 1), (*hash_.state, U64(hash_.run))
+
+
+@cache
+def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> Kernels:
+    names = ",".join(f"{b.__module__}.{b.__qualname__}" for b in (draw, place, sign) if b)
+    digest = xxh32_bytes(f"{names},{runs}".encode())  # the same draw may have runs or none
+    tag = f"{draw.__qualname__}-{digest:08x}"  # part of a file's name
+
+    def template(body: Callable, **globals_: Callable) -> Callable:
+        return bound(body, f"{body.__name__}-{tag}", **globals_)
+
+    if runs:
+        loops = locate_nothing, template(read_runs, draw=draw), template(add_runs, draw=draw)
+    else:
+        buckets = (
+            template(locate_placed, draw=draw, place=place)
+            if place
+            else template(locate_drawn, draw=draw)
+        )
+        loops = buckets, read_plain, add_plain
+        if sign:
+            signs = template(locate_signs, sign=sign)
+            both = template(locate_signed, locate_buckets=buckets, locate_signs=signs)
+            loops = both, read_signed, add_signed
+    locate, read, add = loops
+    through = template(sweep.sweep, locate=locate, read=read, add=add)
+    return Kernels(*(compiled(body, njit) for body in (*loops, through)))
+
+
+def locate_nothing(firsts, buckets, signs, constants):
+    pass
+
+
+def locate_signed(firsts, buckets, signs, constants):
+    locate_buckets(firsts, buckets, signs, constants)
+    locate_signs(firsts, signs, constants)
+
+
+def locate_drawn(firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    state = constants[0]
+    n = state[0]
+    for r in range(rows):
+        start = 0
+        while start < columns:  # again only where the residue or the low word wraps
+            i = firsts[r] + U64(start)
+            residue, high, low = i % n, i & HIGH, U32(i & LOW)
+            chunk = buckets[r, start : start + unbroken(low, n - residue)]
+            for c in range(chunk.size):
+                chunk[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
+            start += chunk.size
+
+
+def locate_placed(firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    state = constants[0]
+    n = state[0]
+    words = np.empty(CHUNK, np.uint64)
+    for r in range(rows):
+        start = 0
+        while start < columns:
+            i = firsts[r] + U64(start)
+            residue, high, low = i % n, i & HIGH, U32(i & LOW)
+            chunk = buckets[r, start : start + min(CHUNK, unbroken(low, n - residue))]
+            for c in range(chunk.size):
+                words[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
+            for c in range(chunk.size):
+                chunk[c] = place(words[c], state)
+            start += chunk.size
+
+
+def locate_signs(firsts, signs, constants):
+    rows, columns = signs.shape
+    for r in range(rows):
+        start = 0
+        while start < columns:
+            i = firsts[r] + U64(start)
+            high, low = i & HIGH, U32(i & LOW)
+            chunk = signs[r, start : start + unbroken(low, LOW)]
+            for c in range(chunk.size):
+                chunk[c] = sign(high | U64(U32(low + U32(c))), constants[1])
+            start += chunk.size
+
+
+def unbroken(low, most):
+    """How many identifiers, at most `most`, have one high word from this low word on: their hashes
+    differ in 32-bit arithmetic alone, which is twice as fast as 64-bit."""
+    return np.int64(min(U64(most), LOW + U64(1) - U64(low)))
+
+
+def read_plain(table, tile, firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    for r in range(rows):
+        row = tile[r]
+        for c in range(columns):
+            row[c] = table[buckets[r, c]]
+
+
+def read_signed(table, tile, firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    for r in range(rows):
+        row = tile[r]
+        for c in range(columns):
+            row[c] = table[buckets[r, c]]
+        for c in range(columns):
+            row[c] = signed(row[c], signs[r, c])
+
+
+def add_plain(tile, dtable, firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    for r in range(rows):
+        row = tile[r]
+        for c in range(columns):
+            dtable[buckets[r, c]] += row[c]
+
+
+def add_signed(tile, dtable, firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    for r in range(rows):
+        row = tile[r]
+        for c in range(columns):
+            row[c] = signed(row[c], signs[r, c])
+        for c in range(columns):
+            dtable[buckets[r, c]] += row[c]
+
+
+def signed(v, s):
+    """s v, and 0 where s is 0 even if v is not finite."""
+    return v if s > 0 else (-v if s < 0 else np.float32(0))
+
+
+def read_runs(table, tile, firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    state, _, run = constants
+    for r in range(rows):
+        row = tile[r, :columns]
+        start = 0
+        while start < columns:
+            i = firsts[r] + U64(start)
+            b = draw(i, i % state[0], state)
+            chunk = row[start : start + np.int64(run - i % run)]
+            for c in range(chunk.size):
+                chunk[c] = table[b + U64(c)]  # unsigned: no check for a negative index
+            start += chunk.size
+
+
+def add_runs(tile, dtable, firsts, buckets, signs, constants):
+    rows, columns = buckets.shape
+    state, _, run = constants
+    for r in range(rows):
+        row = tile[r, :columns]
+        start = 0
+        while start < columns:
+            i = firsts[r] + U64(start)
+            b = draw(i, i % state[0], state)
+            chunk = row[start : start + np.int64(run - i % run)]
+            for c in range(chunk.size):
+                dtable[b + U64(c)] += chunk[c]
+            start += chunk.size
