@@ -235,8 +235,8 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/panel_rows.py",
-        "if len(rows) and backend.window(dtable, w) is None:",
-        "if backend.window(dtable, w) is None:",
+        "if len(rows) and not apart(w):",
+        "if not apart(w):",
         "no rows, and a gradient that nobody clears",
         "tests/test_rows.py -k any_shape and numba and Uniform",
     ),

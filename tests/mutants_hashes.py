@@ -44,7 +44,7 @@ HASH_MUTANTS = [
     ),
     Mutant(
         "hashes/xxh32.py",
-        "(U64(h) * n) >> U64(32)",
+        "(U64(h) * U64(U32(n))) >> U64(32)",
         "U64(h) % n",
         "a remainder in place of the scaled word",
         vectors("uniform"),

@@ -114,8 +114,9 @@ KERNEL_MUTANTS = [
     ),
     Mutant(
         "core/kernels.py",
-        "chunk = row[start : start + np.int64(run - i % run)]",
-        "chunk = row[start : start + np.int64(run)]",
+        "np.int64(run - i % run)]\n            for c in range(chunk.size):\n"
+        "                chunk[c]",
+        "np.int64(run)]\n            for c in range(chunk.size):\n                chunk[c]",
         "a run read beyond the table's end",
         cut("modulus"),
     ),
@@ -135,10 +136,10 @@ KERNEL_MUTANTS = [
     ),
     Mutant(
         "core/panels.py",
-        "start = int(w.hash.bucket(w.first_id))",
-        "start = 0",
-        "a window of the table that always begins at its start",
-        bound("modulus"),
+        "return run > 1 and w.first_id // run == last // run",
+        "return run > 1 and w.size <= run",
+        "a window of the table that goes on beyond its end",
+        "tests/test_core.py -k bucket_of_its_own",
     ),
     Mutant(
         "core/kernels.py",

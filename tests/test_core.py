@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minihash.core import gather, matmul, matmul_backward, scatter_add
-from minihash.hashes import Lookup, Neighborhood
+from minihash.core.panels import apart
+from minihash.hashes import Identity, Lookup, Neighborhood
 from minihash.weights import VirtualWeight
 from reference import core as loops
 from reference.hashes import from_spec
@@ -175,6 +176,19 @@ def test_backends_agree_beyond_several_panels(kind, shape):
     for threads in (1, 2, 3, 7):
         with cc.with_threads(threads):
             assert results(w, np.float32, 3, 0, "numba") == expected
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("first_id", [0, 3, 2**20])
+def test_parts_are_apart_only_where_each_entry_has_a_bucket_of_its_own(kind, first_id):
+    for shape in [(1, 1), (3, 4), (20, 20)]:
+        for buckets in (1, 11, 12, 13, 400, 500):
+            hash_ = KINDS[kind](shape, buckets, 1)
+            if first_id + shape[0] * shape[1] <= hash_.domain:
+                w = VirtualWeight(shape, hash_, first_id=first_id)
+                used = np.unique(cc.index(w)[0])
+                assert len(used) == w.size or not apart(w)
+                assert apart(w) or w.size == 1 or not isinstance(hash_, Identity)
 
 
 @pytest.mark.parametrize("radii", [(0, 3), (3, 0)])

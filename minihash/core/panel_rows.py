@@ -14,7 +14,7 @@ from types import ModuleType
 
 import numpy as np
 
-from minihash.core.panels import blocks, lanes, window, workspace
+from minihash.core.panels import apart, blocks, lanes, workspace
 from minihash.core.threads import run
 from minihash.weights import VirtualWeight
 
@@ -61,7 +61,7 @@ def scatter_add_rows(
 
     whole = slice(0, w.shape[1])
     dtable = np.zeros(w.hash.buckets, dE.dtype)
-    if len(rows) and window(dtable, w) is None:
+    if len(rows) and not apart(w):
         most = max(1, dE.size // w.hash.buckets)  # a lane's table costs as much as its additions
         work = cuts(w, rows), lambda cut, partial: part(cut, whole, partial), most
         return lanes(w.hash.buckets, dE.dtype, *work)

@@ -55,13 +55,15 @@ def upright(w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
     return np.empty(w.shape[::-1], dtype).T if w.transposed else np.empty(w.shape, dtype)
 
 
-def window(table: np.ndarray, w: VirtualWeight) -> np.ndarray | None:
-    """V as a view of the table, if all of w lies in one run."""
-    if w.hash.run == 1 or w.first_id // w.hash.run != (w.first_id + w.size - 1) // w.hash.run:
-        return None
-    start = int(w.hash.bucket(w.first_id))
-    V = table[start : start + w.size]
-    return V.reshape(w.shape[::-1]).T if w.transposed else V.reshape(w.shape)
+def apart(w: VirtualWeight) -> bool:
+    """Whether every entry of V has a bucket of its own, since all of w lies in one run.
+
+    >>> from minihash.hashes import Modulus
+    >>> [apart(VirtualWeight((3, 4), Modulus(n))) for n in (11, 12)]
+    [False, True]
+    """
+    run, last = w.hash.run, w.first_id + w.size - 1
+    return run > 1 and w.first_id // run == last // run
 
 
 def gather(table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from minihash.core import kernels, sweep
-from minihash.core.panels import blocks, lanes, lying, window, workspace
+from minihash.core.panels import apart, blocks, lanes, lying, workspace
 from minihash.core.registers import ROWS, columns
 from minihash.core.sweep import FROM_KEPT, FROM_TABLE, TO_KEPT, Part
 from minihash.core.threads import run
@@ -80,9 +80,9 @@ def matmul_backward(
 
 def scattered(cuts: list[slice], part: Callable, w: VirtualWeight, table: np.ndarray) -> np.ndarray:
     """The sum of what part(cut, dtable) adds to dtable, over all cuts."""
-    if window(table, w) is None:
+    if not apart(w):
         return lanes(w.hash.buckets, table.dtype, cuts, part)
-    dtable = np.zeros_like(table)  # parts have no bucket in common
+    dtable = np.zeros_like(table)  # no two parts add to one bucket
     run([lambda cut=cut: part(cut, dtable) for cut in cuts])
     return dtable
 
