@@ -38,7 +38,7 @@ def layers(draw, kinds=tuple(KINDS)):
         first_id = draw(st.integers(0, 99))
         hash_ = draw(st.sampled_from(hashes))
         return kind, cls.numbered(features, hidden, hash_, first_id=first_id, **options)
-    rows = len(cls.slopes) * hidden
+    rows = cls.gates * hidden
     weights = {}
     for name, shape in zip(
         NAMES, ((rows, features), (rows, hidden), (rows,), (rows,)), strict=True
@@ -116,7 +116,7 @@ def index_of(w):
 def in_float64(case):
     """What an oracle needs: weights, x, state, dy, dstate, lengths, states never None."""
     weights = []
-    rows = len(case.layer.slopes) * case.layer.hidden
+    rows = case.layer.gates * case.layer.hidden
     for name in NAMES:
         w = getattr(case.layer, name)
         if w is None:

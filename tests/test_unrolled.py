@@ -39,7 +39,7 @@ def unrolled(draw, kinds, numbers, longest):
     """(case, its layer unrolled): one table of n entries, or a hash of n identifiers."""
     kind, features, hidden = draw(st.sampled_from(kinds)), draw(sizes), draw(sizes)
     cls, bias = KINDS[kind], draw(st.booleans())
-    n = len(cls.slopes) * hidden * (features + hidden + 2 * bias)
+    n = cls.gates * hidden * (features + hidden + 2 * bias)
     buckets, seed = draw(st.integers(1, n)), draw(seeds)
     outer = Uniform(buckets, seed, signed=True), Dirichlet(buckets, 0.5, seed)
     hash_ = draw(st.sampled_from([Identity(n), Modulus(n), *outer]))
@@ -104,7 +104,7 @@ def test_the_network_is_the_layer_and_pytorchs_within_the_bounds_of_both(case):
 def test_the_identifiers_of_a_step_are_those_of_step_0_modulo_the_size_of_one_layer(cls, bias):
     """Gate by gate: every identifier of the network once, and each gate's rows in one bucket."""
     features, hidden, length = 3, 4, 5
-    gates = len(cls.slopes)
+    gates = cls.gates
     layer = cls.numbered(features, hidden, Identity(gates * hidden * (7 + 2 * bias)), bias=bias)
     net = Unrolled(layer, length)
     assert net.n == layer.weight_ih.hash.buckets and net.hash == Modulus(net.n)

@@ -19,49 +19,44 @@ from typing import ClassVar
 
 import numpy as np
 
-from minihash.layers.elementwise import elementwise
+from minihash.layers.loops import each, kernel, tanh
 from minihash.layers.recurrent import Recurrent
-from minihash.layers.timeloop import Weights
 
 Arrays = list[np.ndarray]
 
 
-def open_body(r, c, z, p, b_ih, b_hh, kept, half):
-    z[r, 0, c] = half * ((z[r, 0, c] + b_ih[0, c]) + (p[r, 0, c] + b_hh[0, c]))
-    z[r, 1, c] = half * ((z[r, 1, c] + b_ih[1, c]) + (p[r, 1, c] + b_hh[1, c]))
-    z[r, 2, c] = z[r, 2, c] + b_ih[2, c]
-    kept[r, c] = p[r, 2, c] + b_hh[2, c]
+def forward_loops(rows, hidden, z, p, b_ih, b_hh, p_n, before, after, half):
+    """z (rows, 3, hidden), of V_ih x, becomes the gates; p: of V_hh h; before, after: h."""
+    for r in each(rows):
+        for c in each(hidden):
+            sum_ = (z[r, 0, c] + b_ih[0, c]) + (p[r, 0, c] + b_hh[0, c])
+            z[r, 0, c] = half + half * tanh(half * sum_)
+        for c in each(hidden):
+            sum_ = (z[r, 1, c] + b_ih[1, c]) + (p[r, 1, c] + b_hh[1, c])
+            z[r, 1, c] = half + half * tanh(half * sum_)
+        for c in each(hidden):
+            p_n[r, c] = p[r, 2, c] + b_hh[2, c]
+        for c in each(hidden):
+            z[r, 2, c] = tanh((z[r, 2, c] + b_ih[2, c]) + z[r, 0, c] * p_n[r, c])
+        for c in each(hidden):
+            after[r, c] = z[r, 2, c] + z[r, 1, c] * (before[r, c] - z[r, 2, c])
 
 
-def reset_body(r, c, z, kept, half):
-    reset = half + half * z[r, 0, c]
-    z[r, 0, c] = reset
-    z[r, 1, c] = half + half * z[r, 1, c]
-    z[r, 2, c] = z[r, 2, c] + reset * kept[r, c]
-
-
-def mix_body(r, c, z, before, after):
-    n = z[r, 2, c]
-    after[r, c] = n + z[r, 1, c] * (before[r, c] - n)
-
-
-def backward_body(r, c, z, before, kept, dh, da, dp, one):
-    reset, update, n = z[r, 0, c], z[r, 1, c], z[r, 2, c]
-    d = dh[r, c]
-    dn = d * (one - update) * (one - n * n)
-    dz = d * (before[r, c] - n) * (update * (one - update))
-    dr = dn * kept[r, c] * (reset * (one - reset))
-    da[r, 0, c] = dr
-    da[r, 1, c] = dz
-    da[r, 2, c] = dn
-    dp[r, 0, c] = dr
-    dp[r, 1, c] = dz
-    dp[r, 2, c] = dn * reset
-    dh[r, c] = d * update
-
-
-open_gates, reset_gate = elementwise(open_body), elementwise(reset_body)
-mix, back = elementwise(mix_body), elementwise(backward_body)
+def backward_loops(rows, hidden, z, before, p_n, dy, dh, da, dp, one):
+    """dh, of the state after, becomes what flows to the state before directly."""
+    for r in each(rows):
+        for c in each(hidden):
+            update, n, d = z[r, 1, c], z[r, 2, c], dh[r, c] + dy[r, c]
+            da[r, 2, c] = d * (one - update) * (one - n * n)
+            da[r, 1, c] = d * (before[r, c] - n) * (update * (one - update))
+            dh[r, c] = d * update
+        for c in each(hidden):
+            reset = z[r, 0, c]
+            da[r, 0, c] = da[r, 2, c] * p_n[r, c] * (reset * (one - reset))
+            dp[r, 2, c] = da[r, 2, c] * reset
+        for c in each(hidden):
+            dp[r, 0, c] = da[r, 0, c]
+            dp[r, 1, c] = da[r, 1, c]
 
 
 @dataclass(frozen=True)
@@ -75,34 +70,37 @@ class GRU(Recurrent):
     ((2, 5, 4), True)
     """
 
-    slopes: ClassVar[tuple[float, ...]] = (0.5, 0.5, 1.0)
+    gates: ClassVar[int] = 3
     kept: ClassVar[int] = 1  # p_n
-    own_dr: ClassVar[bool] = True
+    direct: ClassVar[bool] = True
 
     def step(
-        self, z: np.ndarray, r: np.ndarray, w: Weights, before: Arrays, after: Arrays, kept: Arrays
+        self,
+        z: np.ndarray,
+        r: np.ndarray,
+        b_ih: np.ndarray,
+        b_hh: np.ndarray,
+        before: Arrays,
+        after: Arrays,
+        kept: Arrays,
     ) -> None:
-        """One step: z holds V_ih x and then the gates, r is V_hh h, both (sequences, 3 hidden)."""
-        half, (rows, hidden) = z.dtype.type(0.5), before[0].shape
-        gates, p = z.reshape(rows, 3, hidden), r.reshape(rows, 3, hidden)
-        biases = w.b_ih.reshape(3, hidden), w.b_hh.reshape(3, hidden)
-        open_gates(rows, hidden, gates, p, *biases, kept[0], half)
-        np.tanh(gates[:, :2], out=gates[:, :2])
-        reset_gate(rows, hidden, gates, kept[0], half)
-        np.tanh(gates[:, 2], out=gates[:, 2])
-        mix(rows, hidden, gates, before[0], after[0])
+        """One step: z holds V_ih x and then the gates, r is V_hh h, both (sequences, 3, hidden)."""
+        (rows, _, hidden), half = z.shape, z.dtype.type(0.5)
+        forward = kernel(forward_loops, z.dtype)
+        forward(rows, hidden, z, r, b_ih, b_hh, kept[0], before[0], after[0], half)
 
     def step_backward(
         self,
         z: np.ndarray,
         before: Arrays,
         kept: Arrays,
+        dy: np.ndarray,
         dstate: Arrays,
         da: np.ndarray,
         dr: np.ndarray,
     ) -> None:
-        """Back through a step: dstate, of the state after it, becomes that of the one before, but
-        for what comes through dr, which is dp above."""
-        rows, hidden = before[0].shape
-        z, da, dp = (m.reshape(rows, 3, hidden) for m in (z, da, dr))
-        back(rows, hidden, z, before[0], kept[0], dstate[0], da, dp, z.dtype.type(1))
+        """Back through a step: with dy, dh of the state after it becomes that of the state before,
+        but for what comes through dr, which is dp above."""
+        (rows, _, hidden), one = z.shape, z.dtype.type(1)
+        back = kernel(backward_loops, z.dtype)
+        back(rows, hidden, z, before[0], kept[0], dy, dstate[0], da, dr, one)

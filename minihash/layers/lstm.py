@@ -19,36 +19,55 @@ from typing import ClassVar
 
 import numpy as np
 
-from minihash.layers.elementwise import elementwise
-from minihash.layers.recurrent import Recurrent, linear
-from minihash.layers.timeloop import Weights
+from minihash.layers.loops import each, kernel, tanh
+from minihash.layers.recurrent import Recurrent
 
 Arrays = list[np.ndarray]
 
 
-def remember_body(r, c, z, before, after, half):
-    i = half + half * z[r, 0, c]
-    f = half + half * z[r, 1, c]
-    o = half + half * z[r, 3, c]
-    after[r, c] = f * before[r, c] + i * z[r, 2, c]
-    z[r, 0, c] = i
-    z[r, 1, c] = f
-    z[r, 3, c] = o
+def forward_loops(rows, hidden, z, q, b_ih, b_hh, before, after, tanh_c, h, half):
+    """z (rows, 4, hidden), of V_ih x, becomes the gates; q: of V_hh h; before, after: c."""
+    for r in each(rows):
+        for c in each(hidden):
+            sum_ = (z[r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c])
+            z[r, 0, c] = half + half * tanh(half * sum_)
+        for c in each(hidden):
+            sum_ = (z[r, 1, c] + b_ih[1, c]) + (q[r, 1, c] + b_hh[1, c])
+            z[r, 1, c] = half + half * tanh(half * sum_)
+        for c in each(hidden):
+            sum_ = (z[r, 2, c] + b_ih[2, c]) + (q[r, 2, c] + b_hh[2, c])
+            z[r, 2, c] = tanh(sum_)
+        for c in each(hidden):
+            sum_ = (z[r, 3, c] + b_ih[3, c]) + (q[r, 3, c] + b_hh[3, c])
+            z[r, 3, c] = half + half * tanh(half * sum_)
+        for c in each(hidden):
+            after[r, c] = z[r, 1, c] * before[r, c] + z[r, 0, c] * z[r, 2, c]
+        for c in each(hidden):
+            tanh_c[r, c] = tanh(after[r, c])
+        for c in each(hidden):
+            h[r, c] = z[r, 3, c] * tanh_c[r, c]
 
 
-def backward_body(r, c, z, before, tanh_c, dh, dc, da, one):
-    i, f, g, o = z[r, 0, c], z[r, 1, c], z[r, 2, c], z[r, 3, c]
-    t = tanh_c[r, c]
-    d = dc[r, c] + dh[r, c] * o * (one - t * t)
-    da[r, 0, c] = d * g * (i * (one - i))
-    da[r, 1, c] = d * before[r, c] * (f * (one - f))
-    da[r, 2, c] = d * i * (one - g * g)
-    da[r, 3, c] = dh[r, c] * t * (o * (one - o))
-    dc[r, c] = d * f
-    dh[r, c] = 0
-
-
-remember, back = elementwise(remember_body), elementwise(backward_body)
+def backward_loops(rows, hidden, z, before, tanh_c, dy, dh, dc, da, one):
+    """dc, of the state after, becomes that of the state before. A pass for each gate: SIMD."""
+    for r in each(rows):
+        for c in each(hidden):
+            o, t, d = z[r, 3, c], tanh_c[r, c], dh[r, c] + dy[r, c]
+            dc[r, c] = dc[r, c] + d * o * (one - t * t)
+        for c in each(hidden):
+            o = z[r, 3, c]
+            da[r, 3, c] = (dh[r, c] + dy[r, c]) * tanh_c[r, c] * (o * (one - o))
+        for c in each(hidden):
+            i = z[r, 0, c]
+            da[r, 0, c] = dc[r, c] * z[r, 2, c] * (i * (one - i))
+        for c in each(hidden):
+            f = z[r, 1, c]
+            da[r, 1, c] = dc[r, c] * before[r, c] * (f * (one - f))
+        for c in each(hidden):
+            g = z[r, 2, c]
+            da[r, 2, c] = dc[r, c] * z[r, 0, c] * (one - g * g)
+        for c in each(hidden):
+            dc[r, c] = dc[r, c] * z[r, 1, c]
 
 
 @dataclass(frozen=True)
@@ -63,33 +82,37 @@ class LSTM(Recurrent):
     ((2, 5, 4), True, (2, 4))
     """
 
-    slopes: ClassVar[tuple[float, ...]] = (0.5, 0.5, 1.0, 0.5)
+    gates: ClassVar[int] = 4
     states: ClassVar[int] = 2
     kept: ClassVar[int] = 1  # tanh(c)
 
     def step(
-        self, z: np.ndarray, r: np.ndarray, w: Weights, before: Arrays, after: Arrays, kept: Arrays
+        self,
+        z: np.ndarray,
+        r: np.ndarray,
+        b_ih: np.ndarray,
+        b_hh: np.ndarray,
+        before: Arrays,
+        after: Arrays,
+        kept: Arrays,
     ) -> None:
-        """One step: z holds V_ih x and then the gates, r is V_hh h, both (sequences, 4 hidden)."""
-        half, (rows, hidden) = z.dtype.type(0.5), before[1].shape
-        linear(rows, 4 * hidden, z, r, w.b_ih, w.b_hh, w.slope)
-        np.tanh(z, out=z)
-        gates = z.reshape(rows, 4, hidden)
-        remember(rows, hidden, gates, before[1], after[1], half)
-        np.tanh(after[1], out=kept[0])
-        np.multiply(gates[:, 3], kept[0], out=after[0])
+        """One step: z holds V_ih x and then the gates, r is V_hh h, both (sequences, 4, hidden)."""
+        (rows, _, hidden), half = z.shape, z.dtype.type(0.5)
+        forward = kernel(forward_loops, z.dtype)
+        forward(rows, hidden, z, r, b_ih, b_hh, before[1], after[1], kept[0], after[0], half)
 
     def step_backward(
         self,
         z: np.ndarray,
         before: Arrays,
         kept: Arrays,
+        dy: np.ndarray,
         dstate: Arrays,
         da: np.ndarray,
         dr: np.ndarray,
     ) -> None:
-        """Back through a step: dstate, of the state after it, becomes that of the one before, but
-        for what comes through dr; dr is da."""
-        rows, hidden = before[1].shape
-        z, da = z.reshape(rows, 4, hidden), da.reshape(rows, 4, hidden)
-        back(rows, hidden, z, before[1], kept[0], *dstate, da, z.dtype.type(1))
+        """Back through a step: with dy, dc of the state after it becomes that of the one before; dr
+        is da, and all that flows to the h before comes through it."""
+        (rows, _, hidden), one = z.shape, z.dtype.type(1)
+        back = kernel(backward_loops, z.dtype)
+        back(rows, hidden, z, before[1], kept[0], dy, *dstate, da, one)

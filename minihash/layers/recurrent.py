@@ -19,17 +19,19 @@ Source: Werbos, Backpropagation through time, 1990; the conventions are torch.nn
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from minihash import core
 from minihash.checks import float_array, parameter
+from minihash.core.threads import run
 from minihash.hashes import Hash, Identity
 from minihash.hashes.hash import check_count, check_field
 from minihash.layers import timeloop
-from minihash.layers.elementwise import elementwise
 from minihash.layers.layer import Layer, Params
 from minihash.layers.timeloop import States, Tape, Weights
 from minihash.weights import VirtualWeight
@@ -38,11 +40,19 @@ State = np.ndarray | tuple[np.ndarray, np.ndarray]  # h, or the LSTM's (h, c)
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def linear_body(r, c, z, q, b_ih, b_hh, slope):
-    z[r, c] = slope[c] * ((z[r, c] + b_ih[c]) + (q[r, c] + b_hh[c]))
+def together(calls: list[Callable[[], np.ndarray]]) -> list[np.ndarray]:
+    """What the calls return, each done by one thread.
 
+    >>> together([lambda: 1, lambda: 2])
+    [1, 2]
+    """
+    results: list = [None] * len(calls)
 
-linear = elementwise(linear_body)  # the arguments of all gates at once
+    def one(k: int) -> None:
+        results[k] = calls[k]()
+
+    run([partial(one, k) for k in range(len(calls))])
+    return results
 
 
 @dataclass(frozen=True)
@@ -62,13 +72,13 @@ class Recurrent(Layer):
     truncate: int | None = None
 
     # What a cell is, beside its `step` and `step_backward`.
-    slopes: ClassVar[tuple[float, ...]]  # for each gate: 1/2 if it is a sigmoid, by tanh
+    gates: ClassVar[int]
     states: ClassVar[int] = 1  # arrays of its state
     kept: ClassVar[int] = 0  # arrays that it keeps from forward to backward
-    own_dr: ClassVar[bool] = False  # whether dr is another than da
+    direct: ClassVar[bool] = False  # whether dr is not da, and dh flows on directly too
 
     def __post_init__(self) -> None:
-        cell, gates = type(self).__name__, len(self.slopes)
+        cell, gates = type(self).__name__, self.gates
         for name in NAMES:
             w = getattr(self, name)
             if not isinstance(w, VirtualWeight) and not (w is None and name.startswith("bias")):
@@ -134,7 +144,7 @@ class Recurrent(Layer):
     def _shapes(cls, features: int, hidden: int, bias: bool) -> dict[str, tuple[int, ...]]:
         features = check_count("features", features, 1, 2**31 - 1)
         hidden = check_count("hidden", hidden, 1, 2**31 - 1)
-        rows = len(cls.slopes) * hidden
+        rows = cls.gates * hidden
         shapes = (rows, features), (rows, hidden), (rows,), (rows,)
         return dict(zip(NAMES if bias else NAMES[:2], shapes, strict=False))
 
@@ -150,7 +160,7 @@ class Recurrent(Layer):
 
     def weights(self) -> tuple[VirtualWeight, ...]:
         """weight_ih, weight_hh, and those of bias_ih and bias_hh that there are."""
-        return tuple(w for name in NAMES if (w := getattr(self, name)) is not None)
+        return tuple(w for w in self._named() if w is not None)
 
     def forward(
         self,
@@ -189,16 +199,16 @@ class Recurrent(Layer):
         """`backward`, from the gradient of the final state too (None: 0): dx, the gradient of the
         initial state, and that of each table. What of dy lies in the padding does not matter."""
         cell = type(self).__name__
-        batch, length = len(cache.lengths), len(cache.x) // max(len(cache.lengths), 1)
+        batch, length = len(cache.lengths), len(cache.gates) // max(len(cache.lengths), 1)
         shape = (batch, length if batch else None, self.hidden)
-        dy = float_array(dy, f"dy of {cell}", shape, cache.x.dtype)
+        dy = float_array(dy, f"dy of {cell}", shape, cache.gates.dtype)
         dfinal = self.to_arrays(dstate, f"dstate of {cell}", batch, dy.dtype)
         dx, dinitial, dweights = timeloop.backward(self, cache, dy, dfinal)
+        own = [(w, dw) for w, dw in zip(self._named(), dweights, strict=True) if w is not None]
+        dtables = together([partial(core.scatter_add, dw.reshape(w.shape), w) for w, dw in own])
         grads: Params = {}
-        for name, dw in zip(NAMES, dweights, strict=True):
-            if (w := getattr(self, name)) is not None:
-                dtable = core.scatter_add(dw, w)
-                grads[w.table] = grads[w.table] + dtable if w.table in grads else dtable
+        for (w, _), dtable in zip(own, dtables, strict=True):
+            grads[w.table] = grads[w.table] + dtable if w.table in grads else dtable
         return dx, self.from_arrays(dinitial), grads
 
     def state(self, cache: Tape) -> State:
@@ -223,15 +233,20 @@ class Recurrent(Layer):
         """The state of these arrays, as the user has it."""
         return states if self.states > 1 else states[0]
 
+    def _named(self) -> list[VirtualWeight | None]:
+        return [getattr(self, name) for name in NAMES]
+
     def _weights(self, params: Params, dtype: np.dtype) -> Weights:
-        read = []
-        for name in NAMES:
-            w = getattr(self, name)
-            table = w and parameter(params, w.table, (w.hash.buckets,), dtype)
-            read.append((w, table))  # all are checked before any is gathered
-        rows = len(self.slopes) * self.hidden
-        full = [core.gather(table, w) if w else np.zeros(rows, dtype) for w, table in read]
-        return Weights(*full, np.repeat(np.array(self.slopes, dtype), self.hidden))
+        own = self.weights()
+        tables = [parameter(params, w.table, (w.hash.buckets,), dtype) for w in own]
+        full = iter(
+            together([partial(core.gather, t, w) for t, w in zip(tables, own, strict=True)])
+        )
+        V_ih, V_hh, *biases = (w and next(full) for w in self._named())
+        shape = self.gates, self.hidden
+        return Weights(
+            V_ih, V_hh, *(np.zeros(shape, dtype) if b is None else b.reshape(shape) for b in biases)
+        )
 
     def _lengths(self, lengths: np.ndarray | None, batch: int, length: int) -> np.ndarray:
         if lengths is None:

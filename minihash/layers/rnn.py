@@ -12,19 +12,25 @@ from typing import ClassVar
 
 import numpy as np
 
-from minihash.layers.elementwise import elementwise
-from minihash.layers.recurrent import Recurrent, linear
-from minihash.layers.timeloop import Weights
+from minihash.layers.loops import each, kernel, tanh
+from minihash.layers.recurrent import Recurrent
 
 Arrays = list[np.ndarray]
 
 
-def backward_body(r, c, h, dh, da, one):
-    da[r, c] = dh[r, c] * (one - h[r, c] * h[r, c])
-    dh[r, c] = 0
+def forward_loops(rows, hidden, z, q, b_ih, b_hh, h):
+    """z, of V_ih x, becomes h; q: of V_hh h of the step before."""
+    for r in each(rows):
+        for c in each(hidden):
+            z[r, 0, c] = tanh((z[r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c]))
+        for c in each(hidden):
+            h[r, c] = z[r, 0, c]
 
 
-back = elementwise(backward_body)
+def backward_loops(rows, hidden, z, dy, dh, da, one):
+    for r in each(rows):
+        for c in each(hidden):
+            da[r, 0, c] = (dh[r, c] + dy[r, c]) * (one - z[r, 0, c] * z[r, 0, c])
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ class RNN(Recurrent):
 
     nonlinearity: str = "tanh"
 
-    slopes: ClassVar[tuple[float, ...]] = (1.0,)
+    gates: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,28 +58,40 @@ class RNN(Recurrent):
             )
 
     def step(
-        self, z: np.ndarray, r: np.ndarray, w: Weights, before: Arrays, after: Arrays, kept: Arrays
+        self,
+        z: np.ndarray,
+        r: np.ndarray,
+        b_ih: np.ndarray,
+        b_hh: np.ndarray,
+        before: Arrays,
+        after: Arrays,
+        kept: Arrays,
     ) -> None:
-        """One step: z holds V_ih x and then h, r is V_hh h, both (sequences, hidden)."""
-        linear(*z.shape, z, r, w.b_ih, w.b_hh, w.slope)
+        """One step: z holds V_ih x and then h, r is V_hh h, both (sequences, 1, hidden)."""
         if self.nonlinearity == "relu":
+            z += b_ih
+            z += r + b_hh
             np.maximum(z, 0, out=z)
+            after[0][:] = z[:, 0]
         else:
-            np.tanh(z, out=z)
-        after[0][:] = z
+            rows, _, hidden = z.shape
+            kernel(forward_loops, z.dtype)(rows, hidden, z, r, b_ih, b_hh, after[0])
 
     def step_backward(
         self,
         z: np.ndarray,
         before: Arrays,
         kept: Arrays,
+        dy: np.ndarray,
         dstate: Arrays,
         da: np.ndarray,
         dr: np.ndarray,
     ) -> None:
-        """Back through a step: dstate becomes 0, since all comes through dr; dr is da."""
+        """Back through a step, with dy and dstate of the state after it; dr is da, and all that
+        flows to the state before comes through it."""
         if self.nonlinearity == "relu":
-            da[:] = np.where(z <= 0, 0, dstate[0])
-            dstate[0][:] = 0
+            np.add(dstate[0], dy, out=da[:, 0])
+            da[z <= 0] = 0
         else:
-            back(*z.shape, z, dstate[0], da, z.dtype.type(1))
+            rows, _, hidden = z.shape
+            kernel(backward_loops, z.dtype)(rows, hidden, z, dy, dstate[0], da, z.dtype.type(1))

@@ -25,7 +25,14 @@ def panels(W: np.ndarray, rows: int) -> np.ndarray:
     return np.ascontiguousarray(cut)
 
 
-def product(x: np.ndarray, cut: np.ndarray, y: np.ndarray) -> None:
-    """y = x W: x (rows, fan_in), W cut by `panels`, y (rows, fan_out)."""
-    columns = y.reshape(len(x), len(cut), cut.shape[2]).transpose(1, 0, 2)
-    np.matmul(x, cut, out=columns)
+def in_panels(y: np.ndarray, cut: np.ndarray) -> np.ndarray:
+    """y (rows, fan_out), contiguous, as (panels, rows, width): where np.matmul(x, cut) is to go for
+    y = x W, x (rows, fan_in) and W cut by `panels`.
+
+    >>> x, W, y = np.ones((4, 32)), np.ones((32, 64)), np.empty((4, 64))
+    >>> cut = panels(W, 4)
+    >>> _ = np.matmul(x, cut, out=in_panels(y, cut))
+    >>> bool((y == 32).all())
+    True
+    """
+    return y.reshape(len(y), len(cut), cut.shape[2]).transpose(1, 0, 2)

@@ -18,16 +18,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minihash.core.panels import blocks
+from minihash.core.panels import blocks, workspace
 from minihash.core.threads import run
-from minihash.layers.layer import column_sum
-from minihash.layers.skinny import panels, product
+from minihash.layers.skinny import in_panels, panels
 
 ROWS = 16  # sequences of a part: fewer leave the kernels of BLAS half empty
 WORK = 10**6  # multiplications of a step up to which a part has more sequences
-TALL = 256  # rows of a weight whose gradient is one part
-
-quiet = partial(np.errstate, over="ignore", invalid="ignore")  # data that are not finite
+TALL = 512  # rows of a weight whose gradient is one part
 
 States = tuple[np.ndarray, ...]  # the state of a cell: each array (batch, hidden)
 
@@ -37,9 +34,8 @@ class Weights(NamedTuple):
 
     V_ih: np.ndarray  # (G hidden, features)
     V_hh: np.ndarray  # (G hidden, hidden)
-    b_ih: np.ndarray  # (G hidden,); 0 if there is none
-    b_hh: np.ndarray  # (G hidden,); 0 if there is none
-    slope: np.ndarray  # (G hidden,): factor of a gate's argument, 1/2 where tanh makes a sigmoid
+    b_ih: np.ndarray  # (G, hidden); 0 if there is none
+    b_hh: np.ndarray  # (G, hidden); 0 if there is none
 
 
 class Tape(NamedTuple):
@@ -47,9 +43,9 @@ class Tape(NamedTuple):
 
     weights: Weights
     lengths: np.ndarray  # (batch,)
-    x: np.ndarray  # (rows, features), 0 in the padding
+    inputs: np.ndarray  # (rows, features + hidden): x, 0 in the padding, and h before each step
     gates: np.ndarray  # (rows, G hidden)
-    before: States  # each (rows, hidden): the state before each step
+    before: States  # each (rows, hidden): the rest of the state before each step
     kept: States  # each (rows, hidden): what else the cell keeps
     final: States  # each (batch, hidden): the state after the last step
 
@@ -59,66 +55,65 @@ def parts(batch: int, V_hh: np.ndarray) -> list[slice]:
     return list(blocks(batch, max(ROWS, WORK // V_hh.size)))
 
 
-def slab(matrix: np.ndarray, part: slice, length: int) -> np.ndarray:
-    """The rows of a part, as (length, sequences, columns)."""
+def slab(matrix: np.ndarray, part: slice, length: int, *shape: int) -> np.ndarray:
+    """The rows of a part, as (length, sequences, *shape), the shape of a row by default."""
     rows = matrix[part.start * length : part.stop * length]
-    return rows.reshape(length, part.stop - part.start, matrix.shape[1])
+    return rows.reshape(length, part.stop - part.start, *(shape or rows.shape[1:]))
 
 
-def slabs(matrices: States, part: slice, length: int) -> list[np.ndarray]:
-    return [slab(matrix, part, length) for matrix in matrices]
+def carve(shapes: list[tuple[int, int]], dtype: np.dtype) -> list[np.ndarray]:
+    """Fresh matrices out of one block, which an operating system maps in fewer, larger pages."""
+    ends = np.cumsum([rows * columns for rows, columns in shapes])
+    block = np.empty(ends[-1], dtype)
+    return [block[e - n * m : e].reshape(n, m) for (n, m), e in zip(shapes, ends, strict=True)]
 
 
 def forward(
     cell: Any, x: np.ndarray, state: States, lengths: np.ndarray, weights: Weights
 ) -> tuple[np.ndarray, Tape]:
     """y (batch, length, hidden), and the tape. cell: a layer, for its `step` and what it keeps."""
-    V_ih, V_hh, *_ = weights
+    V_ih, V_hh, *biases = weights
     batch, length, features = x.shape
-    width, hidden = V_hh.shape
-
-    def matrix(rows: int, columns: int) -> np.ndarray:
-        return np.empty((rows, columns), x.dtype)
-
-    rows = batch * length
-    tape = Tape(
-        weights,
-        lengths,
-        matrix(rows, features),
-        matrix(rows, width),
-        tuple(matrix(rows, hidden) for _ in state),
-        tuple(matrix(rows, hidden) for _ in range(cell.kept)),
-        tuple(matrix(batch, hidden) for _ in state),
-    )
+    count, hidden = biases[0].shape
+    columns = [features + hidden, count * hidden] + [hidden] * (len(state) - 1 + cell.kept)
+    inputs, all_gates, *rest = carve([(batch * length, n) for n in columns], x.dtype)
+    before, kept = tuple(rest[: len(state) - 1]), tuple(rest[len(state) - 1 :])
+    final = tuple(np.empty((batch, hidden), x.dtype) for _ in state)
+    tape = Tape(weights, lengths, inputs, all_gates, before, kept, final)
     y = np.empty((batch, length, hidden), x.dtype)
     cuts = parts(batch, V_hh)
     W_hh = panels(V_hh.T, cuts[0].stop) if cuts else None
 
-    @quiet()
     def go_through(part: slice) -> None:
         ends = lengths[part]
         shortest = ends.min()
-        own, gates = slabs((tape.x, tape.gates), part, length)
-        own[:] = x[part].swapaxes(0, 1)
+        own, gates = slab(inputs, part, length), slab(all_gates, part, length, count, hidden)
+        own[:, :, :features] = x[part].swapaxes(0, 1)
         own[np.arange(length)[:, None] >= ends] = 0
-        np.matmul(own.reshape(-1, features), V_ih.T, out=gates.reshape(-1, width))
-        states, kept = slabs(tape.before, part, length), slabs(tape.kept, part, length)
+        of_x = own.reshape(-1, features + hidden)[:, :features]
+        np.matmul(of_x, V_ih.T, out=gates.reshape(-1, count * hidden))
+        h = workspace("recurrent h", (length + 1, len(ends), hidden), x.dtype)
+        others = [slab(s, part, length) for s in before]
+        states = [list(h), *([*s, f[part]] for s, f in zip(others, final[1:], strict=True))]
+        more = [list(slab(k, part, length)) for k in kept]
         for s, initial in zip(states, state, strict=True):
-            s[0] = initial[part]
+            s[0][:] = initial[part]
         r = np.empty_like(gates[0])
-        for t in range(length):
-            before = [s[t] for s in states]
-            after = [s[t + 1] for s in states] if t + 1 < length else [f[part] for f in tape.final]
-            product(before[0], W_hh, r)
-            cell.step(gates[t], r, weights, before, after, [k[t] for k in kept])
-            y[part, t] = after[0]
+        r_in_panels = in_panels(r, W_hh)
+        for t, z in enumerate(gates):
+            old, new = [s[t] for s in states], [s[t + 1] for s in states]
+            np.matmul(old[0], W_hh, out=r_in_panels)
+            cell.step(z, r, *biases, old, new, [k[t] for k in more])
             if t >= shortest:
                 ended = ends <= t
-                y[part, t][ended] = 0
-                for old, new in zip(before, after, strict=True):
-                    new[ended] = old[ended]
+                for a, b in zip(old, new, strict=True):
+                    b[ended] = a[ended]
+        own[:, :, features:] = h[:-1]
+        final[0][part] = h[-1]
+        y[part] = h[1:].swapaxes(0, 1)
+        y[part][np.arange(length) >= ends[:, None]] = 0
 
-    run([lambda part=part: go_through(part) for part in cuts])
+    run([partial(go_through, part) for part in cuts])
     return y, tape
 
 
@@ -129,51 +124,63 @@ def backward(
 
     dfinal: the gradient of the final state. cell: the layer, for its `step_backward`.
     """
-    V_ih, V_hh, *_ = tape.weights
-    batch, length, _ = dy.shape
-    width, features = V_ih.shape
-    da = np.empty_like(tape.gates)
-    dr = np.empty_like(tape.gates) if cell.own_dr else da
+    V_ih, V_hh, *biases = tape.weights
+    batch, length, hidden = dy.shape
+    count, features = len(biases[0]), V_ih.shape[1]
+    width = count * hidden
+    da = workspace("recurrent da", tape.gates.shape, dy.dtype)
+    dr = workspace("recurrent dr", tape.gates.shape, dy.dtype) if cell.direct else da
     dx = np.empty((batch, length, features), dy.dtype)
     dstate = tuple(d.copy() for d in dfinal)
     cuts = parts(batch, V_hh)
     W_hh = panels(V_hh, cuts[0].stop) if cuts else None
 
-    @quiet()
     def go_back(part: slice) -> None:
         ends = tape.lengths[part]
         shortest = ends.min()
-        gates, da_, dr_ = slabs((tape.gates, da, dr), part, length)
-        states, kept = slabs(tape.before, part, length), slabs(tape.kept, part, length)
+        own = slab(da, part, length)
+        gates, da_, dr_ = (list(slab(m, part, length, count, hidden)) for m in (tape.gates, da, dr))
+        h = slab(tape.inputs, part, length)[:, :, features:]
+        states = [list(h), *(list(slab(s, part, length)) for s in tape.before)]
+        more = [list(slab(k, part, length)) for k in tape.kept]
         dstates = [d[part] for d in dstate]
-        through = np.empty_like(dstates[0])
+        dy_ = workspace("recurrent dy", (length, len(ends), hidden), dy.dtype)
+        dy_[:] = dy[part].swapaxes(0, 1)
+        through = np.empty_like(dstates[0]) if cell.direct else dstates[0]
+        through_in_panels = in_panels(through, W_hh)
         for t in reversed(range(length)):
-            ended = ends <= t if t >= shortest else slice(0)
-            idle = [d[ended] for d in dstates]
-            dstates[0] += dy[part, t]
-            before, more = [s[t] for s in states], [k[t] for k in kept]
-            cell.step_backward(gates[t], before, more, dstates, da_[t], dr_[t])
-            da_[t, ended] = dr_[t, ended] = 0
+            if t >= shortest:
+                ended = ends <= t
+                idle = [d[ended] for d in dstates]
+            old, kept = [s[t] for s in states], [k[t] for k in more]
+            cell.step_backward(gates[t], old, kept, dy_[t], dstates, da_[t], dr_[t])
+            if t >= shortest:
+                da_[t][ended] = dr_[t][ended] = 0
             if t and cell.truncate and t % cell.truncate == 0:
                 for d in dstates:
                     d[:] = 0
             else:
-                product(dr_[t], W_hh, through)
-                dstates[0] += through
-            for d, same in zip(dstates, idle, strict=True):
-                d[ended] = same
-        dx_ = da_.reshape(-1, width) @ V_ih
-        dx[part] = dx_.reshape(length, -1, features).swapaxes(0, 1)
+                np.matmul(dr_[t].reshape(-1, width), W_hh, out=through_in_panels)
+                if cell.direct:
+                    dstates[0] += through
+            if t >= shortest:
+                for d, same in zip(dstates, idle, strict=True):
+                    d[ended] = same
+        dx_ = workspace("recurrent dx", (length, len(ends), features), dy.dtype)
+        np.matmul(own.reshape(-1, width), V_ih, out=dx_.reshape(-1, features))
+        dx[part] = dx_.swapaxes(0, 1)
 
-    dV_ih, dV_hh, db_ih, db_hh = (np.empty_like(w) for w in tape.weights[:4])
+    def sum_up(d: np.ndarray, met: np.ndarray, dw: np.ndarray, rows: slice) -> None:
+        np.matmul(d[:, rows].T, met, out=dw[rows])
 
-    @quiet()
-    def sum_up(rows: slice) -> None:
-        np.matmul(da[:, rows].T, tape.x, out=dV_ih[rows])
-        np.matmul(dr[:, rows].T, tape.before[0], out=dV_hh[rows])
-        db_ih[rows] = column_sum(da[:, rows])
-        db_hh[rows] = db_ih[rows] if dr is da else column_sum(dr[:, rows])
-
-    run([lambda part=part: go_back(part) for part in cuts])
-    run([lambda rows=rows: sum_up(rows) for rows in blocks(width, TALL)])
-    return dx, dstate, (dV_ih, dV_hh, db_ih, db_hh)
+    run([partial(go_back, part) for part in cuts])
+    ones = np.ones(len(da), dy.dtype)
+    dV, db_ih, db_hh = (np.empty((width, *n), dy.dtype) for n in ((features + hidden,), (), ()))
+    sums = [(da, ones, db_ih), (dr, ones, db_hh)]
+    if dr is da:
+        sums = [(da, tape.inputs, dV), *sums]
+    else:
+        halves = slice(features), slice(features, None)
+        sums += [(d, tape.inputs[:, h], dV[:, h]) for d, h in zip((da, dr), halves, strict=True)]
+    run([partial(sum_up, *s, rows) for s in sums for rows in blocks(width, TALL)])
+    return dx, dstate, (dV[:, :features], dV[:, features:], db_ih, db_hh)
