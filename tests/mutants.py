@@ -8,8 +8,16 @@ from tests.mutant import Mutant
 from tests.mutants_core import CORE_MUTANTS
 from tests.mutants_hashes import HASH_MUTANTS
 from tests.mutants_kernels import KERNEL_MUTANTS
+from tests.mutants_layers import LAYER_MUTANTS
 from tests.mutants_models import MODEL_MUTANTS
 from tests.mutants_training import TRAINING_MUTANTS
 
-LISTS = (HASH_MUTANTS, KERNEL_MUTANTS, CORE_MUTANTS, TRAINING_MUTANTS, MODEL_MUTANTS)
+LISTS = (
+    HASH_MUTANTS,
+    KERNEL_MUTANTS,
+    CORE_MUTANTS,
+    LAYER_MUTANTS,
+    TRAINING_MUTANTS,
+    MODEL_MUTANTS,
+)
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

@@ -240,11 +240,4 @@ CORE_MUTANTS = [
         "no rows, and a gradient that nobody clears",
         "tests/test_rows.py -k any_shape and numba and Uniform",
     ),
-    Mutant(
-        "core/products.py",
-        "yield slice(parts * most, size), 1, size - parts * most",
-        "yield slice(parts * most, size - 1), 1, size - 1 - parts * most",
-        "the last column of a product in blocks forgotten",
-        "tests/test_products.py -k cover_the_product_once",
-    ),
 ]

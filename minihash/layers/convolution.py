@@ -1,7 +1,7 @@
 """Convolution of arrays, by products with patches: what Conv2d and Conv1d compute.
 
-With the patches X of a tile as columns (patches.py) and the kernel K as rows (o) of (c, t), for
-each group of channels:
+Where stride is 1 and vectors are long, without patches: direct.py. Elsewhere, with the patches X of
+a tile as columns (patches.py) and the kernel K as rows (o) of (c, t), for each group of channels:
 
     forward     Y = K X + B
     backward    dX = K^T dY,    dK = sum over tiles of dY X^T,    dB = sum over positions of dY
@@ -16,9 +16,9 @@ import math
 import numpy as np
 
 from minihash.core.panels import blocks, workspace
-from minihash.core.products import multiply
 from minihash.core.threads import run
 from minihash.hashes.windows import Windows
+from minihash.layers import direct
 from minihash.layers.patches import Tile, pack, room, tiles, unpack
 
 LANES = 8  # parts of a backward pass
@@ -31,6 +31,8 @@ def convolve(
 
     K: (out_channels, channels / groups, *windows.kernel). B: (out_channels,) or None.
     """
+    if direct.suits(x, K, windows, groups, backward=False):
+        return direct.convolve(x, K, B, windows, groups)
     outputs = windows.outputs(x.shape[2:])
     height, width = len(K), x.shape[1] * math.prod(windows.kernel)
     y = np.empty((len(x), height, *outputs), x.dtype)
@@ -39,7 +41,7 @@ def convolve(
     def part(tile: Tile) -> None:
         X, Y = room("patches", width, tile, x.dtype), room("outputs", height, tile, x.dtype)
         pack(x, windows, tile, X)
-        multiply(rows, grouped(X, groups, tile), grouped(Y, groups, tile))
+        np.matmul(rows, grouped(X, groups, tile), out=grouped(Y, groups, tile))
         if B is not None:
             Y[:, : tile.size] += B[:, None]
         on_images(y, tile)[...] = Y[:, : tile.size].reshape(height, *tile.shape)
@@ -55,6 +57,8 @@ def convolve_backward(
 
     dB is summed in float64; zeros unless `biased`.
     """
+    if direct.suits(x, K, windows, groups, backward=True):
+        return direct.convolve_backward(dy, x, K, biased, windows, groups)
     height, width = len(K), x.shape[1] * math.prod(windows.kernel)
     dx = np.empty(x.shape, x.dtype)
     columns = taps_first(K, groups)
@@ -72,8 +76,8 @@ def convolve_backward(
             if biased:
                 dB += np.add.reduce(dY[:, : tile.size], axis=1, dtype=np.float64)
             X_g, dY_g = grouped(X, groups, tile), grouped(dY, groups, tile)
-            dK += multiply(X_g, dY_g.swapaxes(1, 2), product)
-            multiply(columns, dY_g, X_g)  # dX in the place of X
+            dK += np.matmul(X_g, dY_g.swapaxes(1, 2), out=product)
+            np.matmul(columns, dY_g, out=X_g)  # dX in the place of X
             unpack(X, windows, tile, dx)
 
     run([lambda job=job: part(*job) for job in zip(lanes, dKs, dBs, strict=True)])

@@ -1,0 +1,63 @@
+"""Deliberate bugs in the loops of convolution and of the recurrent layers."""
+
+from tests.mutant import Mutant
+
+WHOLE = "tests/test_direct.py -k on_whole_numbers"
+TANH = "tests/test_loops.py -k ulps"
+
+LAYER_MUTANTS = [
+    Mutant(
+        "layers/direct.py",
+        "second = width if r + 1 < size else 0",
+        "second = width",
+        "an image with an odd number of rows written beyond its end",
+        WHOLE,
+        jit=True,
+    ),
+    Mutant(
+        "layers/direct.py",
+        "[..., ::-1, ::-1]",
+        "[..., ::-1]",
+        "backward, the kernel reversed along one axis only",
+        WHOLE,
+        jit=True,
+    ),
+    Mutant(
+        "layers/vectors.py",
+        "c.at(row, p.step_y), p.second)",
+        "c.at(row, p.step_y), p.first)",
+        "the second vector of a tile written whole where it is not",
+        WHOLE,
+        jit=True,
+    ),
+    Mutant(
+        "layers/simd_tanh.py",
+        "a = MOST64 if a > MOST64 else a",
+        "a = a if a > MOST64 else a",
+        "an exponent of 2 that is none",
+        TANH,
+        jit=True,
+    ),
+    Mutant(
+        "layers/loops.py",
+        "tanh32 if itemsize == 4 else tanh64",
+        "tanh32 if itemsize == 8 else tanh64",
+        "tanh of the other dtype",
+        TANH,
+        jit=True,
+    ),
+    Mutant(
+        "layers/loops.py",
+        "each=lambda n: (slice(n),))",
+        "each=lambda n: (slice(1, n),))",
+        "NumPy's reading without the first entry",
+        "tests/test_loops.py -k numpys_reading_is",
+    ),
+    Mutant(
+        "layers/timeloop.py",
+        "b[ended] = a[ended]",
+        "a[ended] = b[ended]",
+        "a sequence that has ended goes on",
+        "tests/test_loops.py -k numpys_reading_is",
+    ),
+]
