@@ -40,8 +40,8 @@ LAYER_MUTANTS = [
     ),
     Mutant(
         "layers/loops.py",
-        "tanh32 if itemsize == 4 else tanh64",
-        "tanh32 if itemsize == 8 else tanh64",
+        "tanh32 if real == np.float32 else tanh64",
+        "tanh32 if real == np.float64 else tanh64",
         "tanh of the other dtype",
         TANH,
         jit=True,
@@ -54,10 +54,18 @@ LAYER_MUTANTS = [
         "tests/test_loops.py -k numpys_reading_is",
     ),
     Mutant(
+        "layers/skinny.py",
+        "second=min(lanes, max(0, columns - q - lanes))",
+        "second=lanes",
+        "a product written beyond its last column",
+        "tests/test_recurrent_edges.py -k product_in_panels",
+        jit=True,
+    ),
+    Mutant(
         "layers/timeloop.py",
-        "b[ended] = a[ended]",
-        "a[ended] = b[ended]",
-        "a sequence that has ended goes on",
+        "states[:, t + 1, b] = states[:, t, b]",
+        "states[0, t + 1, b] = states[0, t, b]",
+        "the second state of a sequence that has ended goes on",
         "tests/test_loops.py -k numpys_reading_is",
     ),
 ]

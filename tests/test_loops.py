@@ -4,14 +4,14 @@ import ast
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from minihash.hashes.body import bound
-from minihash.layers import gru, loops, lstm, rnn
+from minihash.layers import loops, skinny, vectors
 from minihash.layers.loops import each, tanh
 from minihash.layers.simd_tanh import tanh32, tanh64
 from reference import torch_twins
@@ -40,33 +40,59 @@ def bits(found):
     return {name: result.tobytes() for name, result in found.items()}
 
 
+def plain_product(x, W, y):
+    """In one order, whoever reads it."""
+    for r in range(y.shape[0]):
+        for c in range(y.shape[1]):
+            total = x[r, 0] * W[0, c]
+            for k in range(1, x.shape[1]):
+                total += x[r, k] * W[k, c]
+            y[r, c] = total
+
+
 @every_kind
 @both_dtypes
-def test_both_readings_give_the_same_bits(kind, dtype):
-    """But for tanh, which is NumPy's own in its reading: here both have the one in arithmetic."""
+def test_both_readings_give_the_same_bits(kind, dtype, monkeypatch):
+    """But for tanh and products, which are NumPy's own in its reading: here both have the same."""
+    pytest.importorskip("numba")
     case = example(kind, dtype, batch=7, length=5, hidden=6)
+    monkeypatch.setattr(vectors, "available", lambda: False)
+    monkeypatch.setattr(skinny, "inner_product", lambda: plain_product)
     compiled = bits(by_layer(case))
     used = []
 
-    def read(function, itemsize):
-        used.append(function)
-        globals_ = {"tanh": number_by_number(dtype), "each": lambda n: (slice(n),)}
-        return bound(function, function.__qualname__, **globals_)
+    def read(function, real, calls):
+        used.extend(call for _, call in calls)
+        return loops.read(function, real, calls, number_by_number(dtype), lambda n: (slice(n),))
 
-    with patch.object(loops, "read_by_numba", read), patch.object(loops, "read_by_numpy", read):
-        assert bits(by_layer(case)) == compiled
-    module = {"tanh": rnn, "gru": gru, "lstm": lstm}.get(kind)
-    expected = {module.forward_loops, module.backward_loops} if module else set()
-    assert set(used) == expected
+    monkeypatch.setattr(loops, "read_by_numba", read)
+    assert bits(by_layer(case)) == compiled
+    assert set(used) == {*case.layer.loops(), plain_product}
 
 
 @settings(max_examples=20)
 @given(cases(normal))
 def test_numpys_reading_is_pytorch(case):
-    with patch.object(loops, "HAVE_NUMBA", False):
+    with without_numba():
         found = by_layer(case)
     expected = tables_from_weights(case, torch_twins.recurrent(case.kind, *in_float64(case)))
     assert_within_balls(case, found, expected)
+
+
+@contextmanager
+def without_numba():
+    with patch.object(loops, "HAVE_NUMBA", False), patch.object(vectors, "HAVE_NUMBA", False):
+        vectors.available.cache_clear()
+        yield
+    vectors.available.cache_clear()
+
+
+@pytest.mark.parametrize(("kind", "dtype"), [("lstm", np.float32), ("gru", np.float64)])
+def test_without_long_vectors_it_is_pytorch(kind, dtype, monkeypatch):
+    monkeypatch.setattr(vectors, "available", lambda: False)
+    case = example(kind, dtype, batch=20, hidden=7)
+    expected = tables_from_weights(case, torch_twins.recurrent(case.kind, *in_float64(case)))
+    assert_within_balls(case, by_layer(case), expected)
 
 
 RESULTS = """
@@ -97,7 +123,7 @@ def test_without_numba_layers_take_numpys_reading():
     )
     assert run.returncode == 0, run.stderr
     namespace: dict = {}
-    with patch.object(loops, "HAVE_NUMBA", False), patch.dict(os.environ, MINIHASH_BACKEND="numpy"):
+    with without_numba(), patch.dict(os.environ, MINIHASH_BACKEND="numpy"):
         exec(RESULTS, namespace)
     assert ast.literal_eval(run.stdout) == namespace["found"]
 

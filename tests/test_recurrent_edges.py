@@ -17,6 +17,7 @@ from minihash.layers import (
     Dense,
     Tanh,
     skinny,
+    vectors,
 )
 from minihash.network import Sequential
 from minihash.spec import decode, encode
@@ -45,16 +46,20 @@ def test_the_number_of_threads_changes_no_bit(kind, dtype):
         core.set_threads(None)
 
 
-@given(st.integers(1, 20), st.integers(1, 40), st.integers(1, 70), st.integers(1, 3000))
-def test_a_product_in_panels_is_the_product(rows, fan_in, fan_out, small):
+@both_dtypes
+@pytest.mark.parametrize("there", [True, False])
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 100), st.booleans())
+def test_a_product_in_panels_is_the_product(dtype, there, rows, depth, columns, turned):
+    """And writes nothing before or behind it."""
     rng = np.random.default_rng(rows)
-    x, W = (rng.integers(-9, 10, s).astype(np.float32) for s in ((rows, fan_in), (fan_in, fan_out)))
-    y = np.full((rows, fan_out), np.nan, np.float32)
-    with patch.object(skinny, "SMALL", small):
-        cut = skinny.panels(W, rows)
-    assert cut.size == W.size and fan_out % cut.shape[2] == 0
-    np.matmul(x, cut, out=skinny.in_panels(y, cut))
+    x, W = (rng.integers(-9, 10, s).astype(dtype) for s in ((rows, depth), (depth, columns)))
+    x = np.asfortranarray(x) if turned else x
+    around = np.full(rows * columns + 128, np.nan, dtype)
+    y = around[64:-64].reshape(rows, columns)
+    with patch.object(vectors, "available", lambda: there and vectors.HAVE_NUMBA):
+        skinny.multiply(x, skinny.pack(W), y)
     assert (y == x @ W).all()
+    assert np.isnan(around[:64]).all() and np.isnan(around[-64:]).all()
 
 
 @every_kind

@@ -14,55 +14,57 @@ Source: Cho et al., arXiv 1406.1078, in the variant of torch.nn.GRU: the reset g
 bias included.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from minihash.layers.loops import each, kernel, tanh
+from minihash.layers.loops import each, half, one, tanh
 from minihash.layers.recurrent import Recurrent
 
-Arrays = list[np.ndarray]
 
-
-def forward_loops(rows, hidden, z, p, b_ih, b_hh, p_n, before, after, half):
-    """z (rows, 3, hidden), of V_ih x, becomes the gates; p: of V_hh h; before, after: h."""
+def forward_loops(t, rows, hidden, z, p, b_ih, b_hh, states, kept):
+    """Step t: z[t] (rows, 3, hidden), of V_ih x, becomes the gates; p: of V_hh h; states: h, at t
+    before the step, at t + 1 after it; kept: p_n."""
     for r in each(rows):
         for c in each(hidden):
-            sum_ = (z[r, 0, c] + b_ih[0, c]) + (p[r, 0, c] + b_hh[0, c])
-            z[r, 0, c] = half + half * tanh(half * sum_)
+            sum_ = (z[t, r, 0, c] + b_ih[0, c]) + (p[r, 0, c] + b_hh[0, c])
+            z[t, r, 0, c] = half + half * tanh(half * sum_)
         for c in each(hidden):
-            sum_ = (z[r, 1, c] + b_ih[1, c]) + (p[r, 1, c] + b_hh[1, c])
-            z[r, 1, c] = half + half * tanh(half * sum_)
+            sum_ = (z[t, r, 1, c] + b_ih[1, c]) + (p[r, 1, c] + b_hh[1, c])
+            z[t, r, 1, c] = half + half * tanh(half * sum_)
         for c in each(hidden):
-            p_n[r, c] = p[r, 2, c] + b_hh[2, c]
+            kept[0, t, r, c] = p[r, 2, c] + b_hh[2, c]
         for c in each(hidden):
-            z[r, 2, c] = tanh((z[r, 2, c] + b_ih[2, c]) + z[r, 0, c] * p_n[r, c])
+            sum_ = (z[t, r, 2, c] + b_ih[2, c]) + z[t, r, 0, c] * kept[0, t, r, c]
+            z[t, r, 2, c] = tanh(sum_)
         for c in each(hidden):
-            after[r, c] = z[r, 2, c] + z[r, 1, c] * (before[r, c] - z[r, 2, c])
+            n = z[t, r, 2, c]
+            states[0, t + 1, r, c] = n + z[t, r, 1, c] * (states[0, t, r, c] - n)
 
 
-def backward_loops(rows, hidden, z, before, p_n, dy, dh, da, dp, one):
-    """dh, of the state after, becomes what flows to the state before directly."""
+def backward_loops(t, rows, hidden, z, states, kept, dy, dstate, da, dp):
+    """Back through step t: dstate, of the state after it, becomes what flows to the state before
+    directly."""
     for r in each(rows):
         for c in each(hidden):
-            update, n, d = z[r, 1, c], z[r, 2, c], dh[r, c] + dy[r, c]
-            da[r, 2, c] = d * (one - update) * (one - n * n)
-            da[r, 1, c] = d * (before[r, c] - n) * (update * (one - update))
-            dh[r, c] = d * update
+            update, n, d = z[t, r, 1, c], z[t, r, 2, c], dstate[0, r, c] + dy[t, r, c]
+            da[t, r, 2, c] = d * (one - update) * (one - n * n)
+            da[t, r, 1, c] = d * (states[0, t, r, c] - n) * (update * (one - update))
+            dstate[0, r, c] = d * update
         for c in each(hidden):
-            reset = z[r, 0, c]
-            da[r, 0, c] = da[r, 2, c] * p_n[r, c] * (reset * (one - reset))
-            dp[r, 2, c] = da[r, 2, c] * reset
+            reset = z[t, r, 0, c]
+            da[t, r, 0, c] = da[t, r, 2, c] * kept[0, t, r, c] * (reset * (one - reset))
+            dp[t, r, 2, c] = da[t, r, 2, c] * reset
         for c in each(hidden):
-            dp[r, 0, c] = da[r, 0, c]
-            dp[r, 1, c] = da[r, 1, c]
+            dp[t, r, 0, c] = da[t, r, 0, c]
+            dp[t, r, 1, c] = da[t, r, 1, c]
 
 
 @dataclass(frozen=True)
 class GRU(Recurrent):
     """Gated recurrent unit, torch.nn.GRU of one layer. Its state is h.
 
+    >>> import numpy as np
     >>> layer = GRU.plain("gru", features=3, hidden=4)
     >>> params = {w.table: np.ones(w.hash.buckets) for w in layer.weights()}
     >>> y, cache = layer.forward(params, np.ones((2, 5, 3)))
@@ -72,35 +74,8 @@ class GRU(Recurrent):
 
     gates: ClassVar[int] = 3
     kept: ClassVar[int] = 1  # p_n
-    direct: ClassVar[bool] = True
+    splits: ClassVar[bool] = True
 
-    def step(
-        self,
-        z: np.ndarray,
-        r: np.ndarray,
-        b_ih: np.ndarray,
-        b_hh: np.ndarray,
-        before: Arrays,
-        after: Arrays,
-        kept: Arrays,
-    ) -> None:
-        """One step: z holds V_ih x and then the gates, r is V_hh h, both (sequences, 3, hidden)."""
-        (rows, _, hidden), half = z.shape, z.dtype.type(0.5)
-        forward = kernel(forward_loops, z.dtype)
-        forward(rows, hidden, z, r, b_ih, b_hh, kept[0], before[0], after[0], half)
-
-    def step_backward(
-        self,
-        z: np.ndarray,
-        before: Arrays,
-        kept: Arrays,
-        dy: np.ndarray,
-        dstate: Arrays,
-        da: np.ndarray,
-        dr: np.ndarray,
-    ) -> None:
-        """Back through a step: with dy, dh of the state after it becomes that of the state before,
-        but for what comes through dr, which is dp above."""
-        (rows, _, hidden), one = z.shape, z.dtype.type(1)
-        back = kernel(backward_loops, z.dtype)
-        back(rows, hidden, z, before[0], kept[0], dy, dstate[0], da, dr, one)
+    def loops(self) -> tuple[Callable, Callable]:
+        """One step and its backward, as Recurrent says."""
+        return forward_loops, backward_loops

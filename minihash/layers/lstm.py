@@ -14,66 +14,68 @@ Source: Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000;
 gates and the two biases are torch.nn.LSTM's.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from minihash.layers.loops import each, kernel, tanh
+from minihash.layers.loops import each, half, one, tanh
 from minihash.layers.recurrent import Recurrent
 
-Arrays = list[np.ndarray]
 
-
-def forward_loops(rows, hidden, z, q, b_ih, b_hh, before, after, tanh_c, h, half):
-    """z (rows, 4, hidden), of V_ih x, becomes the gates; q: of V_hh h; before, after: c."""
+def forward_loops(t, rows, hidden, z, q, b_ih, b_hh, states, kept):
+    """Step t: z[t] (rows, 4, hidden), of V_ih x, becomes the gates; q: of V_hh h; states: h and c,
+    at t before the step, at t + 1 after it; kept: tanh(c) after it."""
     for r in each(rows):
         for c in each(hidden):
-            sum_ = (z[r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c])
-            z[r, 0, c] = half + half * tanh(half * sum_)
+            sum_ = (z[t, r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c])
+            z[t, r, 0, c] = half + half * tanh(half * sum_)
         for c in each(hidden):
-            sum_ = (z[r, 1, c] + b_ih[1, c]) + (q[r, 1, c] + b_hh[1, c])
-            z[r, 1, c] = half + half * tanh(half * sum_)
+            sum_ = (z[t, r, 1, c] + b_ih[1, c]) + (q[r, 1, c] + b_hh[1, c])
+            z[t, r, 1, c] = half + half * tanh(half * sum_)
         for c in each(hidden):
-            sum_ = (z[r, 2, c] + b_ih[2, c]) + (q[r, 2, c] + b_hh[2, c])
-            z[r, 2, c] = tanh(sum_)
+            sum_ = (z[t, r, 2, c] + b_ih[2, c]) + (q[r, 2, c] + b_hh[2, c])
+            z[t, r, 2, c] = tanh(sum_)
         for c in each(hidden):
-            sum_ = (z[r, 3, c] + b_ih[3, c]) + (q[r, 3, c] + b_hh[3, c])
-            z[r, 3, c] = half + half * tanh(half * sum_)
+            sum_ = (z[t, r, 3, c] + b_ih[3, c]) + (q[r, 3, c] + b_hh[3, c])
+            z[t, r, 3, c] = half + half * tanh(half * sum_)
         for c in each(hidden):
-            after[r, c] = z[r, 1, c] * before[r, c] + z[r, 0, c] * z[r, 2, c]
+            new = z[t, r, 1, c] * states[1, t, r, c] + z[t, r, 0, c] * z[t, r, 2, c]
+            states[1, t + 1, r, c] = new
         for c in each(hidden):
-            tanh_c[r, c] = tanh(after[r, c])
+            kept[0, t, r, c] = tanh(states[1, t + 1, r, c])
         for c in each(hidden):
-            h[r, c] = z[r, 3, c] * tanh_c[r, c]
+            states[0, t + 1, r, c] = z[t, r, 3, c] * kept[0, t, r, c]
 
 
-def backward_loops(rows, hidden, z, before, tanh_c, dy, dh, dc, da, one):
-    """dc, of the state after, becomes that of the state before. A pass for each gate: SIMD."""
+def backward_loops(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
+    """Back through step t: dstate, of the state after it, becomes that of the state before, but for
+    what comes through dr, which is da. A pass for each gate: SIMD."""
     for r in each(rows):
         for c in each(hidden):
-            o, t, d = z[r, 3, c], tanh_c[r, c], dh[r, c] + dy[r, c]
-            dc[r, c] = dc[r, c] + d * o * (one - t * t)
+            o, u, d = z[t, r, 3, c], kept[0, t, r, c], dstate[0, r, c] + dy[t, r, c]
+            dstate[1, r, c] = dstate[1, r, c] + d * o * (one - u * u)
         for c in each(hidden):
-            o = z[r, 3, c]
-            da[r, 3, c] = (dh[r, c] + dy[r, c]) * tanh_c[r, c] * (o * (one - o))
+            o, d = z[t, r, 3, c], dstate[0, r, c] + dy[t, r, c]
+            da[t, r, 3, c] = d * kept[0, t, r, c] * (o * (one - o))
         for c in each(hidden):
-            i = z[r, 0, c]
-            da[r, 0, c] = dc[r, c] * z[r, 2, c] * (i * (one - i))
+            i = z[t, r, 0, c]
+            da[t, r, 0, c] = dstate[1, r, c] * z[t, r, 2, c] * (i * (one - i))
         for c in each(hidden):
-            f = z[r, 1, c]
-            da[r, 1, c] = dc[r, c] * before[r, c] * (f * (one - f))
+            f = z[t, r, 1, c]
+            da[t, r, 1, c] = dstate[1, r, c] * states[1, t, r, c] * (f * (one - f))
         for c in each(hidden):
-            g = z[r, 2, c]
-            da[r, 2, c] = dc[r, c] * z[r, 0, c] * (one - g * g)
+            g = z[t, r, 2, c]
+            da[t, r, 2, c] = dstate[1, r, c] * z[t, r, 0, c] * (one - g * g)
         for c in each(hidden):
-            dc[r, c] = dc[r, c] * z[r, 1, c]
+            dstate[1, r, c] = dstate[1, r, c] * z[t, r, 1, c]
+            dstate[0, r, c] = 0
 
 
 @dataclass(frozen=True)
 class LSTM(Recurrent):
     """Long short-term memory, torch.nn.LSTM of one layer. Its state is (h, c).
 
+    >>> import numpy as np
     >>> layer = LSTM.plain("lstm", features=3, hidden=4)
     >>> params = {w.table: np.ones(w.hash.buckets) for w in layer.weights()}
     >>> y, cache = layer.forward(params, np.ones((2, 5, 3)))
@@ -86,33 +88,6 @@ class LSTM(Recurrent):
     states: ClassVar[int] = 2
     kept: ClassVar[int] = 1  # tanh(c)
 
-    def step(
-        self,
-        z: np.ndarray,
-        r: np.ndarray,
-        b_ih: np.ndarray,
-        b_hh: np.ndarray,
-        before: Arrays,
-        after: Arrays,
-        kept: Arrays,
-    ) -> None:
-        """One step: z holds V_ih x and then the gates, r is V_hh h, both (sequences, 4, hidden)."""
-        (rows, _, hidden), half = z.shape, z.dtype.type(0.5)
-        forward = kernel(forward_loops, z.dtype)
-        forward(rows, hidden, z, r, b_ih, b_hh, before[1], after[1], kept[0], after[0], half)
-
-    def step_backward(
-        self,
-        z: np.ndarray,
-        before: Arrays,
-        kept: Arrays,
-        dy: np.ndarray,
-        dstate: Arrays,
-        da: np.ndarray,
-        dr: np.ndarray,
-    ) -> None:
-        """Back through a step: with dy, dc of the state after it becomes that of the one before; dr
-        is da, and all that flows to the h before comes through it."""
-        (rows, _, hidden), one = z.shape, z.dtype.type(1)
-        back = kernel(backward_loops, z.dtype)
-        back(rows, hidden, z, before[1], kept[0], dy, *dstate, da, one)
+    def loops(self) -> tuple[Callable, Callable]:
+        """One step and its backward, as Recurrent says."""
+        return forward_loops, backward_loops

@@ -28,7 +28,7 @@ import numpy as np
 
 from minihash import core
 from minihash.checks import float_array, parameter
-from minihash.core.threads import run
+from minihash.core.threads import together
 from minihash.hashes import Hash, Identity
 from minihash.hashes.hash import check_count, check_field
 from minihash.layers import timeloop
@@ -38,21 +38,6 @@ from minihash.weights import VirtualWeight
 
 State = np.ndarray | tuple[np.ndarray, np.ndarray]  # h, or the LSTM's (h, c)
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
-def together(calls: list[Callable[[], np.ndarray]]) -> list[np.ndarray]:
-    """What the calls return, each done by one thread.
-
-    >>> together([lambda: 1, lambda: 2])
-    [1, 2]
-    """
-    results: list = [None] * len(calls)
-
-    def one(k: int) -> None:
-        results[k] = calls[k]()
-
-    run([partial(one, k) for k in range(len(calls))])
-    return results
 
 
 @dataclass(frozen=True)
@@ -71,11 +56,11 @@ class Recurrent(Layer):
     bias_hh: VirtualWeight | None = None
     truncate: int | None = None
 
-    # What a cell is, beside its `step` and `step_backward`.
+    # What a cell is, beside its `loops`.
     gates: ClassVar[int]
     states: ClassVar[int] = 1  # arrays of its state
     kept: ClassVar[int] = 0  # arrays that it keeps from forward to backward
-    direct: ClassVar[bool] = False  # whether dr is not da, and dh flows on directly too
+    splits: ClassVar[bool] = False  # whether dr is not da
 
     def __post_init__(self) -> None:
         cell, gates = type(self).__name__, self.gates
@@ -158,6 +143,11 @@ class Recurrent(Layer):
         """Size of h."""
         return self.weight_hh.shape[1]
 
+    def loops(self) -> tuple[Callable, Callable]:
+        """One step of the cell and the way back through it, as kernels of loops.py: the `step` and
+        `step_back` of timeloop.py."""
+        raise NotImplementedError
+
     def weights(self) -> tuple[VirtualWeight, ...]:
         """weight_ih, weight_hh, and those of bias_ih and bias_hh that there are."""
         return tuple(w for w in self._named() if w is not None)
@@ -199,8 +189,8 @@ class Recurrent(Layer):
         """`backward`, from the gradient of the final state too (None: 0): dx, the gradient of the
         initial state, and that of each table. What of dy lies in the padding does not matter."""
         cell = type(self).__name__
-        batch, length = len(cache.lengths), len(cache.gates) // max(len(cache.lengths), 1)
-        shape = (batch, length if batch else None, self.hidden)
+        batch, length = len(cache.lengths), cache.inputs.shape[1] // (self.features + self.hidden)
+        shape = (batch, length, self.hidden)
         dy = float_array(dy, f"dy of {cell}", shape, cache.gates.dtype)
         dfinal = self.to_arrays(dstate, f"dstate of {cell}", batch, dy.dtype)
         dx, dinitial, dweights = timeloop.backward(self, cache, dy, dfinal)

@@ -7,30 +7,47 @@
 Source: Elman, Finding structure in time, 1990; torch.nn.RNN.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
-from minihash.layers.loops import each, kernel, tanh
+from minihash.layers.loops import choose, each, larger, one, tanh
 from minihash.layers.recurrent import Recurrent
 
-Arrays = list[np.ndarray]
 
-
-def forward_loops(rows, hidden, z, q, b_ih, b_hh, h):
-    """z, of V_ih x, becomes h; q: of V_hh h of the step before."""
+def forward_tanh(t, rows, hidden, z, q, b_ih, b_hh, states, kept):
+    """Step t: z[t], of V_ih x, becomes h; q: of V_hh h of the step before; states: h."""
     for r in each(rows):
         for c in each(hidden):
-            z[r, 0, c] = tanh((z[r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c]))
+            z[t, r, 0, c] = tanh((z[t, r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c]))
         for c in each(hidden):
-            h[r, c] = z[r, 0, c]
+            states[0, t + 1, r, c] = z[t, r, 0, c]
 
 
-def backward_loops(rows, hidden, z, dy, dh, da, one):
+def backward_tanh(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
+    """Back through step t; all that flows to the state before comes through dr, which is da."""
     for r in each(rows):
         for c in each(hidden):
-            da[r, 0, c] = (dh[r, c] + dy[r, c]) * (one - z[r, 0, c] * z[r, 0, c])
+            h = z[t, r, 0, c]
+            da[t, r, 0, c] = (dstate[0, r, c] + dy[t, r, c]) * (one - h * h)
+            dstate[0, r, c] = 0
+
+
+def forward_relu(t, rows, hidden, z, q, b_ih, b_hh, states, kept):
+    for r in each(rows):
+        for c in each(hidden):
+            sum_ = (z[t, r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c])
+            z[t, r, 0, c] = larger(sum_, one - one)
+        for c in each(hidden):
+            states[0, t + 1, r, c] = z[t, r, 0, c]
+
+
+def backward_relu(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
+    for r in each(rows):
+        for c in each(hidden):
+            d = dstate[0, r, c] + dy[t, r, c]
+            da[t, r, 0, c] = choose(z[t, r, 0, c] <= one - one, one - one, d)
+            dstate[0, r, c] = 0
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,7 @@ class RNN(Recurrent):
 
     nonlinearity: "tanh" or "relu"; ValueError for another.
 
+    >>> import numpy as np
     >>> layer = RNN.plain("rnn", features=1, hidden=1, bias=False, nonlinearity="relu")
     >>> params = {"rnn.weight_ih": np.array([1.0]), "rnn.weight_hh": np.array([2.0])}
     >>> layer.forward(params, np.array([[[1.0], [1.0], [1.0]]]))[0].ravel()
@@ -57,41 +75,8 @@ class RNN(Recurrent):
                 "choose one of them"
             )
 
-    def step(
-        self,
-        z: np.ndarray,
-        r: np.ndarray,
-        b_ih: np.ndarray,
-        b_hh: np.ndarray,
-        before: Arrays,
-        after: Arrays,
-        kept: Arrays,
-    ) -> None:
-        """One step: z holds V_ih x and then h, r is V_hh h, both (sequences, 1, hidden)."""
+    def loops(self) -> tuple[Callable, Callable]:
+        """One step and its backward, as Recurrent says."""
         if self.nonlinearity == "relu":
-            z += b_ih
-            z += r + b_hh
-            np.maximum(z, 0, out=z)
-            after[0][:] = z[:, 0]
-        else:
-            rows, _, hidden = z.shape
-            kernel(forward_loops, z.dtype)(rows, hidden, z, r, b_ih, b_hh, after[0])
-
-    def step_backward(
-        self,
-        z: np.ndarray,
-        before: Arrays,
-        kept: Arrays,
-        dy: np.ndarray,
-        dstate: Arrays,
-        da: np.ndarray,
-        dr: np.ndarray,
-    ) -> None:
-        """Back through a step, with dy and dstate of the state after it; dr is da, and all that
-        flows to the state before comes through it."""
-        if self.nonlinearity == "relu":
-            np.add(dstate[0], dy, out=da[:, 0])
-            da[z <= 0] = 0
-        else:
-            rows, _, hidden = z.shape
-            kernel(backward_loops, z.dtype)(rows, hidden, z, dy, dstate[0], da, z.dtype.type(1))
+            return forward_relu, backward_relu
+        return forward_tanh, backward_tanh

@@ -1,9 +1,9 @@
 """The loop over time of the recurrent layers, and back through it.
 
-The batch is cut into parts of a few sequences; a part goes through all its steps by itself. A
-matrix with a row for each step of each sequence is in *part order*: part after part, in a part step
-after step, in a step sequence after sequence. So a step of a part is a block of rows, and all steps
-of all sequences meet a weight in one product:
+The batch is cut into parts of a few sequences; a part goes through all its steps by itself, in one
+kernel. Memory is in *part order*: part after part, and of a part first its steps, then its
+sequences. So a step of a part is a block of rows, and all steps of all sequences meet a weight in
+one product:
 
     before the loop   a = x V_ih^T for all t        within it   r = h V_hh^T,  dh += dr V_hh
     after it          dx = da V_ih,  dV_ih = da^T x,  dV_hh = dr^T h,  db_ih, db_hh: sums of da, dr
@@ -19,12 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minihash.core.panels import blocks, workspace
-from minihash.core.threads import run
-from minihash.layers.skinny import in_panels, panels
+from minihash.core.threads import run, together
+from minihash.layers import skinny
+from minihash.layers.loops import kernel
 
-ROWS = 16  # sequences of a part: fewer leave the kernels of BLAS half empty
+ROWS = 16  # sequences of a part: fewer meet too little of a weight while it is in the cache
 WORK = 10**6  # multiplications of a step up to which a part has more sequences
-TALL = 512  # rows of a weight whose gradient is one part
+TALL = 256  # rows of a weight whose gradient is one part
 
 States = tuple[np.ndarray, ...]  # the state of a cell: each array (batch, hidden)
 
@@ -39,14 +40,14 @@ class Weights(NamedTuple):
 
 
 class Tape(NamedTuple):
-    """What backward needs. Matrices in part order have batch * length rows."""
+    """What backward needs, in part order. Arrays have a row for each sequence."""
 
     weights: Weights
     lengths: np.ndarray  # (batch,)
-    inputs: np.ndarray  # (rows, features + hidden): x, 0 in the padding, and h before each step
-    gates: np.ndarray  # (rows, G hidden)
-    before: States  # each (rows, hidden): the rest of the state before each step
-    kept: States  # each (rows, hidden): what else the cell keeps
+    inputs: np.ndarray  # length, features + hidden: x, 0 in the padding, and h before each step
+    gates: np.ndarray  # length, G, hidden
+    states: np.ndarray  # states, length + 1, hidden: before the first step and after each
+    kept: np.ndarray  # what else the cell keeps, length, hidden
     final: States  # each (batch, hidden): the state after the last step
 
 
@@ -55,65 +56,81 @@ def parts(batch: int, V_hh: np.ndarray) -> list[slice]:
     return list(blocks(batch, max(ROWS, WORK // V_hh.size)))
 
 
-def slab(matrix: np.ndarray, part: slice, length: int, *shape: int) -> np.ndarray:
-    """The rows of a part, as (length, sequences, *shape), the shape of a row by default."""
-    rows = matrix[part.start * length : part.stop * length]
-    return rows.reshape(length, part.stop - part.start, *(shape or rows.shape[1:]))
+# Kernels of loops.py: `multiply` is a product of skinny.py, `step` and `step_back` are a cell's.
 
 
-def carve(shapes: list[tuple[int, int]], dtype: np.dtype) -> list[np.ndarray]:
-    """Fresh matrices out of one block, which an operating system maps in fewer, larger pages."""
-    ends = np.cumsum([rows * columns for rows, columns in shapes])
-    block = np.empty(ends[-1], dtype)
-    return [block[e - n * m : e].reshape(n, m) for (n, m), e in zip(shapes, ends, strict=True)]
+def go_through(ends, z, states, kept, W, b_ih, b_hh):
+    """All steps of a part. z (length, rows, G, hidden), of V_ih x, becomes the gates; states
+    (states, length + 1, rows, hidden), of which the first is given; kept (kept, length, rows,
+    hidden)."""
+    length, rows, count, hidden = z.shape
+    r = np.empty_like(z[0])
+    for t in range(length):
+        multiply(states[0, t], W, r.reshape(rows, count * hidden))  # noqa: F821
+        step(t, rows, hidden, z, r, b_ih, b_hh, states, kept)  # noqa: F821
+        for b in range(rows):
+            if ends[b] <= t:
+                states[:, t + 1, b] = states[:, t, b]
+
+
+def go_back(ends, z, states, kept, dy, dstate, da, dr, W, truncate):
+    """All steps of a part, the last first. dstate (states, rows, hidden), of the last state,
+    becomes that of the first; da and dr are written, each of z's shape, or one array."""
+    length, rows, count, hidden = z.shape
+    idle, through = np.empty_like(dstate), np.empty_like(dstate[0])
+    for t in range(length - 1, -1, -1):
+        idle[:] = dstate
+        step_back(t, rows, hidden, z, states, kept, dy, dstate, da, dr)  # noqa: F821
+        for b in range(rows):
+            if ends[b] <= t:
+                da[t, b] = 0
+                dr[t, b] = 0
+        if t > 0 and truncate > 0 and t % truncate == 0:
+            dstate[:] = 0
+        else:
+            multiply(dr[t].reshape(rows, count * hidden), W, through)  # noqa: F821
+            dstate[0] += through
+        for b in range(rows):
+            if ends[b] <= t:
+                dstate[:, b] = idle[:, b]
 
 
 def forward(
     cell: Any, x: np.ndarray, state: States, lengths: np.ndarray, weights: Weights
 ) -> tuple[np.ndarray, Tape]:
-    """y (batch, length, hidden), and the tape. cell: a layer, for its `step` and what it keeps."""
+    """y (batch, length, hidden), and the tape. cell: a layer, for its loops and what it keeps."""
     V_ih, V_hh, *biases = weights
     batch, length, features = x.shape
     count, hidden = biases[0].shape
-    columns = [features + hidden, count * hidden] + [hidden] * (len(state) - 1 + cell.kept)
-    inputs, all_gates, *rest = carve([(batch * length, n) for n in columns], x.dtype)
-    before, kept = tuple(rest[: len(state) - 1]), tuple(rest[len(state) - 1 :])
+    sizes = [length * (features + hidden), length * count * hidden]
+    sizes += [len(state) * (length + 1) * hidden, cell.kept * length * hidden]
+    arrays = carve(batch, sizes, x.dtype)
     final = tuple(np.empty((batch, hidden), x.dtype) for _ in state)
-    tape = Tape(weights, lengths, inputs, all_gates, before, kept, final)
+    tape = Tape(weights, lengths, *arrays, final)
     y = np.empty((batch, length, hidden), x.dtype)
-    cuts = parts(batch, V_hh)
-    W_hh = panels(V_hh.T, cuts[0].stop) if cuts else None
+    loop = kernel(go_through, x.dtype, multiply=skinny.inner_product(), step=cell.loops()[0])
+    W_ih, W_hh = together([partial(skinny.pack, V.T) for V in (V_ih, V_hh)])
 
-    def go_through(part: slice) -> None:
-        ends = lengths[part]
-        shortest = ends.min()
-        own, gates = slab(inputs, part, length), slab(all_gates, part, length, count, hidden)
+    def go(part: slice) -> None:
+        ends, rows = lengths[part], part.stop - part.start
+        own = tape.inputs[part].reshape(length, rows, features + hidden)
+        gates = tape.gates[part].reshape(length, rows, count, hidden)
+        states = tape.states[part].reshape(len(state), length + 1, rows, hidden)
+        kept = tape.kept[part].reshape(cell.kept, length, rows, hidden)
         own[:, :, :features] = x[part].swapaxes(0, 1)
         own[np.arange(length)[:, None] >= ends] = 0
         of_x = own.reshape(-1, features + hidden)[:, :features]
-        np.matmul(of_x, V_ih.T, out=gates.reshape(-1, count * hidden))
-        h = workspace("recurrent h", (length + 1, len(ends), hidden), x.dtype)
-        others = [slab(s, part, length) for s in before]
-        states = [list(h), *([*s, f[part]] for s, f in zip(others, final[1:], strict=True))]
-        more = [list(slab(k, part, length)) for k in kept]
-        for s, initial in zip(states, state, strict=True):
-            s[0][:] = initial[part]
-        r = np.empty_like(gates[0])
-        r_in_panels = in_panels(r, W_hh)
-        for t, z in enumerate(gates):
-            old, new = [s[t] for s in states], [s[t + 1] for s in states]
-            np.matmul(old[0], W_hh, out=r_in_panels)
-            cell.step(z, r, *biases, old, new, [k[t] for k in more])
-            if t >= shortest:
-                ended = ends <= t
-                for a, b in zip(old, new, strict=True):
-                    b[ended] = a[ended]
-        own[:, :, features:] = h[:-1]
-        final[0][part] = h[-1]
-        y[part] = h[1:].swapaxes(0, 1)
+        skinny.multiply(of_x, W_ih, gates.reshape(-1, count * hidden))
+        for k, initial in enumerate(state):
+            states[k, 0] = initial[part]
+        loop(ends, gates, states, kept, W_hh, *biases)
+        own[:, :, features:] = states[0, :-1]
+        for k, last in enumerate(final):
+            last[part] = states[k, -1]
+        y[part] = states[0, 1:].swapaxes(0, 1)
         y[part][np.arange(length) >= ends[:, None]] = 0
 
-    run([partial(go_through, part) for part in cuts])
+    run([partial(go, part) for part in parts(batch, V_hh)])
     return y, tape
 
 
@@ -122,65 +139,62 @@ def backward(
 ) -> tuple[np.ndarray, States, tuple[np.ndarray, ...]]:
     """dx, the gradient of the initial state, and those of V_ih, V_hh, b_ih and b_hh.
 
-    dfinal: the gradient of the final state. cell: the layer, for its `step_backward`.
+    dfinal: the gradient of the final state. cell: the layer, for its loops.
     """
     V_ih, V_hh, *biases = tape.weights
     batch, length, hidden = dy.shape
     count, features = len(biases[0]), V_ih.shape[1]
     width = count * hidden
     da = workspace("recurrent da", tape.gates.shape, dy.dtype)
-    dr = workspace("recurrent dr", tape.gates.shape, dy.dtype) if cell.direct else da
+    dr = workspace("recurrent dr", tape.gates.shape, dy.dtype) if cell.splits else da
     dx = np.empty((batch, length, features), dy.dtype)
-    dstate = tuple(d.copy() for d in dfinal)
-    cuts = parts(batch, V_hh)
-    W_hh = panels(V_hh, cuts[0].stop) if cuts else None
+    dstate = tuple(np.empty_like(d) for d in dfinal)
+    loop = kernel(go_back, dy.dtype, multiply=skinny.inner_product(), step_back=cell.loops()[1])
+    W_ih, W_hh = together([partial(skinny.pack, V) for V in (V_ih, V_hh)])
 
-    def go_back(part: slice) -> None:
-        ends = tape.lengths[part]
-        shortest = ends.min()
-        own = slab(da, part, length)
-        gates, da_, dr_ = (list(slab(m, part, length, count, hidden)) for m in (tape.gates, da, dr))
-        h = slab(tape.inputs, part, length)[:, :, features:]
-        states = [list(h), *(list(slab(s, part, length)) for s in tape.before)]
-        more = [list(slab(k, part, length)) for k in tape.kept]
-        dstates = [d[part] for d in dstate]
-        dy_ = workspace("recurrent dy", (length, len(ends), hidden), dy.dtype)
+    def go(part: slice) -> None:
+        ends, rows = tape.lengths[part], part.stop - part.start
+        gates, da_, dr_ = (
+            a[part].reshape(length, rows, count, hidden) for a in (tape.gates, da, dr)
+        )
+        states = tape.states[part].reshape(len(dfinal), length + 1, rows, hidden)
+        kept = tape.kept[part].reshape(cell.kept, length, rows, hidden)
+        dy_ = workspace("recurrent dy", (length, rows, hidden), dy.dtype)
         dy_[:] = dy[part].swapaxes(0, 1)
-        through = np.empty_like(dstates[0]) if cell.direct else dstates[0]
-        through_in_panels = in_panels(through, W_hh)
-        for t in reversed(range(length)):
-            if t >= shortest:
-                ended = ends <= t
-                idle = [d[ended] for d in dstates]
-            old, kept = [s[t] for s in states], [k[t] for k in more]
-            cell.step_backward(gates[t], old, kept, dy_[t], dstates, da_[t], dr_[t])
-            if t >= shortest:
-                da_[t][ended] = dr_[t][ended] = 0
-            if t and cell.truncate and t % cell.truncate == 0:
-                for d in dstates:
-                    d[:] = 0
-            else:
-                np.matmul(dr_[t].reshape(-1, width), W_hh, out=through_in_panels)
-                if cell.direct:
-                    dstates[0] += through
-            if t >= shortest:
-                for d, same in zip(dstates, idle, strict=True):
-                    d[ended] = same
-        dx_ = workspace("recurrent dx", (length, len(ends), features), dy.dtype)
-        np.matmul(own.reshape(-1, width), V_ih, out=dx_.reshape(-1, features))
+        own = np.stack([d[part] for d in dfinal])
+        loop(ends, gates, states, kept, dy_, own, da_, dr_, W_hh, cell.truncate or 0)
+        for k, first in enumerate(dstate):
+            first[part] = own[k]
+        dx_ = workspace("recurrent dx", (length, rows, features), dy.dtype)
+        skinny.multiply(da_.reshape(-1, width), W_ih, dx_.reshape(-1, features))
         dx[part] = dx_.swapaxes(0, 1)
 
-    def sum_up(d: np.ndarray, met: np.ndarray, dw: np.ndarray, rows: slice) -> None:
-        np.matmul(d[:, rows].T, met, out=dw[rows])
-
-    run([partial(go_back, part) for part in cuts])
-    ones = np.ones(len(da), dy.dtype)
+    run([partial(go, part) for part in parts(batch, V_hh)])
+    inputs, ones = tape.inputs.reshape(-1, features + hidden), np.ones(batch * length, dy.dtype)
     dV, db_ih, db_hh = (np.empty((width, *n), dy.dtype) for n in ((features + hidden,), (), ()))
-    sums = [(da, ones, db_ih), (dr, ones, db_hh)]
-    if dr is da:
-        sums = [(da, tape.inputs, dV), *sums]
-    else:
-        halves = slice(features), slice(features, None)
-        sums += [(d, tape.inputs[:, h], dV[:, h]) for d, h in zip((da, dr), halves, strict=True)]
-    run([partial(sum_up, *s, rows) for s in sums for rows in blocks(width, TALL)])
+
+    def sum_up(rows: slice) -> None:
+        own = da.reshape(-1, width)[:, rows].T
+        np.matmul(own, ones, out=db_ih[rows])
+        if cell.splits:
+            np.matmul(own, inputs[:, :features], out=dV[rows, :features])
+            own = dr.reshape(-1, width)[:, rows].T
+            np.matmul(own, inputs[:, features:], out=dV[rows, features:])
+            np.matmul(own, ones, out=db_hh[rows])
+        else:
+            np.matmul(own, inputs, out=dV[rows])
+            db_hh[rows] = db_ih[rows]
+
+    run([partial(sum_up, rows) for rows in blocks(width, TALL)])
     return dx, dstate, (dV[:, :features], dV[:, features:], db_ih, db_hh)
+
+
+def carve(batch: int, sizes: list[int], dtype: np.dtype) -> list[np.ndarray]:
+    """Fresh arrays (batch, size) out of one block, which an operating system maps in fewer, larger
+    pages."""
+    ends = np.cumsum(sizes)
+    block = np.empty(batch * ends[-1], dtype)
+    return [
+        block[batch * (e - n) : batch * e].reshape(batch, n)
+        for n, e in zip(sizes, ends, strict=True)
+    ]
