@@ -5,13 +5,13 @@ import argparse
 import os
 import sys
 
-from benchmarks import core, cuda, memory, startup, training
+from benchmarks import core, cuda, layers, memory, startup, training
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--json", metavar="FOLDER", help="write core.json, training.json ... there")
 options = parser.parse_args()
 status = 0
-for module in (core, training, memory, startup, cuda):
+for module in (core, layers, training, memory, startup, cuda):
     name = module.__name__.split(".")[1]
     print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
     path = ["--json", os.path.join(options.json, f"{name}.json")] if options.json else []
