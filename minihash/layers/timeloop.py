@@ -66,8 +66,8 @@ def go_through(ends, z, states, kept, W, b_ih, b_hh):
     length, rows, count, hidden = z.shape
     r = np.empty_like(z[0])
     for t in range(length):
-        multiply(states[0, t], W, r.reshape(rows, count * hidden))  # noqa: F821
-        step(t, rows, hidden, z, r, b_ih, b_hh, states, kept)  # noqa: F821
+        multiply(states[0, t], W, r.reshape(rows, count * hidden))
+        step(t, rows, hidden, z, r, b_ih, b_hh, states, kept)
         for b in range(rows):
             if ends[b] <= t:
                 states[:, t + 1, b] = states[:, t, b]
@@ -80,7 +80,7 @@ def go_back(ends, z, states, kept, dy, dstate, da, dr, W, truncate):
     idle, through = np.empty_like(dstate), np.empty_like(dstate[0])
     for t in range(length - 1, -1, -1):
         idle[:] = dstate
-        step_back(t, rows, hidden, z, states, kept, dy, dstate, da, dr)  # noqa: F821
+        step_back(t, rows, hidden, z, states, kept, dy, dstate, da, dr)
         for b in range(rows):
             if ends[b] <= t:
                 da[t, b] = 0
@@ -88,7 +88,7 @@ def go_back(ends, z, states, kept, dy, dstate, da, dr, W, truncate):
         if t > 0 and truncate > 0 and t % truncate == 0:
             dstate[:] = 0
         else:
-            multiply(dr[t].reshape(rows, count * hidden), W, through)  # noqa: F821
+            multiply(dr[t].reshape(rows, count * hidden), W, through)
             dstate[0] += through
         for b in range(rows):
             if ends[b] <= t:
