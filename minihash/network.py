@@ -88,9 +88,23 @@ class Sequential:
         grads: dict[str, np.ndarray] = {}
         for layer, cache in zip(reversed(self.layers), reversed(caches), strict=True):
             dy, more = layer.backward(params, cache, dy)
-            for name, grad in more.items():
-                grads[name] = grads[name] + grad if name in grads else grad
+            add(grads, more)
         return dy, grads
+
+    def gradients(
+        self, params: dict[str, np.ndarray], caches: list, dy: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """The gradient of each parameter as `backward` gives it, without dx: before the first layer
+        that has parameters there is nothing to do."""
+        grads: dict[str, np.ndarray] = {}
+        first = next((k for k, f in enumerate(self.layers) if f.weights() or f.trainable()), None)
+        if first is None:
+            return grads
+        for k in range(len(self.layers) - 1, first, -1):
+            dy, more = self.layers[k].backward(params, caches[k], dy)
+            add(grads, more)
+        add(grads, self.layers[first].gradients(params, caches[first], dy))
+        return grads
 
     def running(self, params: dict[str, np.ndarray], caches: list) -> dict[str, np.ndarray]:
         """The running statistics after the training step that left `caches`."""
@@ -98,3 +112,9 @@ class Sequential:
         for layer, cache in zip(self.layers, caches, strict=True):
             new.update(layer.running(params, cache))
         return new
+
+
+def add(grads: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> None:
+    """grads += more, by name."""
+    for name, grad in more.items():
+        grads[name] = grads[name] + grad if name in grads else grad

@@ -3,7 +3,7 @@
     for each epoch e, for each batch b of the order of e:
         y, caches = network.forward(params, x_b, step)
         loss, dy = softmax cross-entropy of (y, labels), or the squared error of y
-        grads = network.backward(params, caches, dy) + gradients of the penalties
+        grads = network.gradients(params, caches, dy) + gradients of the penalties
         params, optimiser state = optimiser.step(...),   running statistics of BatchNorm
         params = proximal steps of the penalties
     after each epoch: the schedule sees the training accuracy; without one, 1 / (1 + loss)
@@ -196,7 +196,7 @@ def step(
     labels, loss_of = x if labels is None else labels, LOSSES[training.loss]
     y, caches = network.forward(state.params, x, state.step)
     loss, cache = loss_of.forward(y, labels)
-    _, grads = network.backward(state.params, caches, loss_of.backward(cache))
+    grads = network.gradients(state.params, caches, loss_of.backward(cache))
     new = updated(training, state, grads, rate)
     return replace(
         new,

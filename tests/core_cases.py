@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import numpy as np
 from hypothesis import strategies as st
 
-from minihash.core import panels, set_threads, tiles
+from minihash.core import numba_backend, panels, set_threads, tiles
 from minihash.weights import VirtualWeight
 from tests.hash_strategies import ANYWHERE, KINDS, seeds, table_sizes
 
@@ -80,7 +80,8 @@ def cut(monkeypatch, tall: int, wide: int, part: int, lanes: int, examples: int)
     for name, value in (sizes | {"COPY": 0, "EXAMPLES": examples}).items():
         monkeypatch.setattr(tiles, name, value)
     monkeypatch.setattr(panels, "LANES", lanes)
-    monkeypatch.setattr(panels, "ENTRIES", tall * wide)
+    for module in (panels, numba_backend):
+        monkeypatch.setattr(module, "ENTRIES", tall * wide)
 
 
 CUTS = {

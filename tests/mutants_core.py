@@ -134,7 +134,7 @@ CORE_MUTANTS = [
         cut("uniform", "entries"),
     ),
     Mutant(
-        "core/panels.py",
+        "core/numba_backend.py",
         "        panel[:] = flat[:, cut]\n",
         "        panel = flat[:, cut]\n",
         "an input that is overwritten",
@@ -178,8 +178,8 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/threads.py",
-        "            future.result()\n",
-        "            pass\n",
+        "        future.result()\n",
+        "        pass\n",
         "an error in a worker lost",
         threads("error_in_a_part"),
     ),

@@ -109,6 +109,26 @@ def test_a_network_of_many_panels_is_the_same_on_every_backend_and_number_of_thr
     assert bits("numpy", 1) == tuple(expected)
 
 
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_gradients_without_dx_have_the_bits_of_those_with_it(backend):
+    w = VirtualWeight((9, 7), Uniform(30, signed=True), "a")
+    b = VirtualWeight((9,), Modulus(30), "a")
+    first, last = Dense(w, b), Dense(VirtualWeight((3, 9), Uniform(30), "a", 99))
+    rng = np.random.default_rng(0)
+    x, dy = rng.standard_normal((4, 7)), rng.standard_normal((4, 3))
+    norm = BatchNorm1d("n", 9)
+    for layers in [(first, last), (ReLU(), first, ELU(), last), (first, norm, ELU(), last)]:
+        network = Sequential(layers)
+        params = network.init(0, np.float64)
+        with core.use(backend):
+            _, caches = network.forward(params, x, 0)
+            _, grads = network.backward(params, caches, dy)
+            alone = network.gradients(params, caches, dy)
+        assert set(alone) == set(grads)
+        assert all(alone[name].tobytes() == grads[name].tobytes() for name in grads)
+    assert Sequential((ReLU(),)).gradients({}, [x], x) == {}
+
+
 def test_gradients_of_a_shared_table_are_summed_over_its_readers():
     """Beside the same network with a table for each reader, filled with the same numbers."""
     readers = [((4, 3), "w1"), ((4,), "b1"), ((2, 4), "w2"), ((2,), "b2")]

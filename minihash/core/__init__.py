@@ -213,11 +213,13 @@ def matmul_backward(
     w: VirtualWeight,
     backend: str | None = None,
     kept: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray]:
     """dx = dy V and dtable = scatter_add(dy^T x), without building V or dV.
 
     dy: (batch, fan_out); x: (batch, fan_in); table: (buckets,), one dtype.
     kept: the array that `matmul` was given with the same table, if any: spares making V again.
+    need_dx: whether to multiply by V at all; if not, dx is None.
     Returns dx (batch, fan_in) and dtable (buckets,). Raises as `gather` does.
 
     >>> from minihash.hashes import Modulus
@@ -234,7 +236,8 @@ def matmul_backward(
             f"x and dy must have one batch size, got {len(x)} and {len(dy)}; "
             "pass the x that the forward pass saw"
         )
-    return module.matmul_backward(dy, x, table, w, kept=checked(kept, table, w))
+    kept = checked(kept, table, w)
+    return module.matmul_backward(dy, x, table, w, kept=kept, need_dx=need_dx)
 
 
 def _floats(

@@ -72,12 +72,15 @@ def matmul(x: Array, table: Array, w: VirtualWeight, kept: np.ndarray | None = N
 
 
 def matmul_backward(
-    dy: Array, x: Array, table: Array, w: VirtualWeight, kept=None, deterministic: bool = True
-) -> tuple[Array, Array]:
+    dy: Array, x: Array, table: Array, w: VirtualWeight, kept=None, need_dx=True, deterministic=True
+) -> tuple[Array | None, Array]:
     batch, (fan_out, fan_in), (down, along) = len(x), w.shape, w.strides
     flat_dy, flat_x = flat(dy), flat(x)
     b = (w.first_id, down, along)
-    dx = times_weight(flat_dy, (batch, fan_in, fan_out), flat(table), b, w)
+    dx, inputs = None, (dy, x, table)
+    if need_dx:
+        dx = times_weight(flat_dy, (batch, fan_in, fan_out), flat(table), b, w)
+        dx = home(dx, (batch, fan_in), *inputs)
 
     def spread(out: tuple, add: Callable) -> None:
         """Adds dV = dy^T x."""
@@ -87,8 +90,7 @@ def matmul_backward(
         multiply(flat_dy, (1, fan_out), flat_x, b, out, o, sizes, w, **roles)
 
     dtable = total(w, w.size, table.dtype, deterministic, spread)
-    inputs = (dy, x, table)
-    return home(dx, (batch, fan_in), *inputs), home(dtable, (w.hash.buckets,), *inputs)
+    return dx, home(dtable, (w.hash.buckets,), *inputs)
 
 
 def by_axes(w: VirtualWeight) -> tuple[Callable, tuple]:

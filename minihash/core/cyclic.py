@@ -78,8 +78,9 @@ def matmul_backward(
     table: np.ndarray,
     w: VirtualWeight,
     kept: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray]:
     shape = distinct(w)
     folded = fold(dy, shape[0]), fold(x, shape[1])
-    dx, dtable = tiles.matmul_backward(*folded, table, w, shape, kept)
-    return unfold(dx, w.shape[1]), dtable
+    dx, dtable = tiles.matmul_backward(*folded, table, w, shape, kept, need_dx)
+    return unfold(dx, w.shape[1]) if need_dx else None, dtable

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minihash.core import sweep
+from minihash.core.panels import workspace
 from minihash.hashes.body import bound, compiled
 from minihash.hashes.hash import Hash
 from minihash.hashes.jit import njit
@@ -68,6 +69,33 @@ def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bo
     locate, read, add = loops
     through = template(sweep.sweep, locate=locate, read=read, add=add)
     return Kernels(*(compiled(body, njit) for body in (*loops, through)))
+
+
+# Panels: bounded pieces of V with rows of identifiers firsts[r] + c that follow one another.
+
+
+def read_panel(table: np.ndarray, panel: np.ndarray, hash_: Hash, firsts: np.ndarray) -> None:
+    """panel[r, c] = sign * table[bucket]."""
+    loops, constants = of(hash_)
+    loops.read(table, panel, firsts, *located(hash_, panel.shape, firsts), constants)
+
+
+def add_panel(panel: np.ndarray, dtable: np.ndarray, hash_: Hash, firsts: np.ndarray) -> None:
+    """dtable[bucket] += sign * panel, which may be overwritten."""
+    loops, constants = of(hash_)
+    loops.add(panel, dtable, firsts, *located(hash_, panel.shape, firsts), constants)
+
+
+def located(
+    hash_: Hash, shape: tuple[int, int], firsts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    loops, constants = of(hash_)
+    where = workspace("buckets", shape, np.uint32), workspace("signs", shape, np.int8)
+    loops.locate(firsts, *where, constants)
+    return where
+
+
+# Templates.
 
 
 def locate_nothing(firsts, buckets, signs, constants):

@@ -5,12 +5,11 @@ No array with an entry for each virtual weight exists: panels are read and added
 the table multiply equal rows once (cyclic.py).
 """
 
-import sys
-
 import numpy as np
 
-from minihash.core import cyclic, kernels, panel_rows, panels
-from minihash.core.panels import workspace
+from minihash.core import cyclic, kernels, panel_rows
+from minihash.core.panels import ENTRIES, blocks, lanes, lying, upright, workspace
+from minihash.core.threads import run_kernels
 from minihash.hashes.jit import HAVE_NUMBA
 from minihash.weights import VirtualWeight
 
@@ -21,19 +20,37 @@ def available() -> str:
 
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return panels.gather(table, w, SELF)
+    V = upright(w, table.dtype)
+    flat = lying(V, w).reshape(1, -1)
+
+    def part(cut: slice) -> None:
+        kernels.read_panel(table, flat[:, cut], w.hash, first_of(w, cut))
+
+    run_kernels([lambda cut=cut: part(cut) for cut in blocks(w.size, ENTRIES)])
+    return np.asarray(V, order="C")
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return panels.scatter_add(dV, w, SELF)
+    flat = lying(dV, w).reshape(1, -1)
+
+    def part(cut: slice, dtable: np.ndarray) -> None:
+        panel = workspace("panel", (1, cut.stop - cut.start), dV.dtype)
+        panel[:] = flat[:, cut]
+        kernels.add_panel(panel, dtable, w.hash, first_of(w, cut))
+
+    return lanes(w.hash.buckets, dV.dtype, list(blocks(w.size, ENTRIES)), part)
+
+
+def first_of(w: VirtualWeight, cut: slice) -> np.ndarray:
+    return np.array([w.first_id + cut.start], np.uint64)
 
 
 def gather_rows(table: np.ndarray, w: VirtualWeight, rows: np.ndarray) -> np.ndarray:
-    return panel_rows.gather_rows(table, w, rows, SELF)
+    return panel_rows.gather_rows(table, w, rows)
 
 
 def scatter_add_rows(dV: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return panel_rows.scatter_add_rows(dV, rows, w, SELF)
+    return panel_rows.scatter_add_rows(dV, rows, w)
 
 
 def matmul(
@@ -48,31 +65,6 @@ def matmul_backward(
     table: np.ndarray,
     w: VirtualWeight,
     kept: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    return cyclic.matmul_backward(dy, x, table, w, kept)
-
-
-SELF = sys.modules[__name__]
-
-
-# What panels.py asks for.
-
-
-def read_panel(table: np.ndarray, panel: np.ndarray, w: VirtualWeight, firsts: np.ndarray) -> None:
-    loops, constants = kernels.of(w.hash)
-    where = located(loops, firsts, panel.shape, constants)
-    loops.read(table, panel, firsts, *where, constants)
-
-
-def add_panel(panel: np.ndarray, dtable: np.ndarray, w: VirtualWeight, firsts: np.ndarray) -> None:
-    loops, constants = kernels.of(w.hash)
-    where = located(loops, firsts, panel.shape, constants)
-    loops.add(panel, dtable, firsts, *where, constants)
-
-
-def located(
-    loops: kernels.Kernels, firsts: np.ndarray, shape: tuple[int, int], constants: tuple
-) -> tuple[np.ndarray, np.ndarray]:
-    where = workspace("buckets", shape, np.uint32), workspace("signs", shape, np.int8)
-    loops.locate(firsts, *where, constants)
-    return where
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray]:
+    return cyclic.matmul_backward(dy, x, table, w, kept, need_dx)

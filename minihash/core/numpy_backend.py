@@ -63,9 +63,10 @@ def matmul_backward(
     table: np.ndarray,
     w: VirtualWeight,
     kept: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray]:
     with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):
-        dx = dy @ (gather(table, w) if kept is None else kept)
+        dx = dy @ (gather(table, w) if kept is None else kept) if need_dx else None
         dtable = scatter_add(dy.T @ x, w)
     return dx, dtable
 

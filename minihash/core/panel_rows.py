@@ -10,12 +10,11 @@ in common, so that all add to one table. Elsewhere a part is some rows, and adds
 of its lane (see panels.py). Either way the order of the sums depends on sizes alone.
 """
 
-from types import ModuleType
-
 import numpy as np
 
+from minihash.core.kernels import add_panel, read_panel
 from minihash.core.panels import apart, blocks, lanes, workspace
-from minihash.core.threads import run
+from minihash.core.threads import run_kernels
 from minihash.weights import VirtualWeight
 
 ENTRIES = 2**16  # of a panel, about
@@ -33,23 +32,19 @@ def lines(w: VirtualWeight, rows: np.ndarray, columns: slice) -> tuple[np.ndarra
     return np.add.outer(firsts, across).reshape(-1), 1
 
 
-def gather_rows(
-    table: np.ndarray, w: VirtualWeight, rows: np.ndarray, backend: ModuleType
-) -> np.ndarray:
+def gather_rows(table: np.ndarray, w: VirtualWeight, rows: np.ndarray) -> np.ndarray:
     """V[rows] (n, width)."""
     V = np.empty((len(rows), w.shape[1]), table.dtype)
 
     def part(cut: slice) -> None:
         firsts, width = lines(w, rows[cut], slice(0, w.shape[1]))
-        backend.read_panel(table, V[cut].reshape(-1, width), w, firsts)
+        read_panel(table, V[cut].reshape(-1, width), w.hash, firsts)
 
-    run([lambda cut=cut: part(cut) for cut in cuts(w, rows)])
+    run_kernels([lambda cut=cut: part(cut) for cut in cuts(w, rows)])
     return V
 
 
-def scatter_add_rows(
-    dE: np.ndarray, rows: np.ndarray, w: VirtualWeight, backend: ModuleType
-) -> np.ndarray:
+def scatter_add_rows(dE: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.ndarray:
     """dtable (buckets,) from dE (n, width)."""
 
     def part(cut: slice, columns: slice, dtable: np.ndarray) -> None:
@@ -57,7 +52,7 @@ def scatter_add_rows(
         panel = workspace("panel", shape, dE.dtype)
         panel[:] = dE[cut, columns]
         firsts, width = lines(w, rows[cut], columns)
-        backend.add_panel(panel.reshape(-1, width), dtable, w, firsts)
+        add_panel(panel.reshape(-1, width), dtable, w.hash, firsts)
 
     whole = slice(0, w.shape[1])
     dtable = np.zeros(w.hash.buckets, dE.dtype)
@@ -70,7 +65,7 @@ def scatter_add_rows(
         for cut in cuts(w, rows):
             part(cut, columns, dtable)
 
-    run([lambda columns=columns: strip(columns) for columns in blocks(w.shape[1], STRIP)])
+    run_kernels([lambda columns=columns: strip(columns) for columns in blocks(w.shape[1], STRIP)])
     return dtable
 
 

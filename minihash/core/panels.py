@@ -3,24 +3,18 @@
 A *part* is the work of one thread. The cut depends on the shape and the table alone. Parts of a
 scatter-add are dealt to `LANES` partial tables, each summed in one fixed order, and the lanes are
 merged in another: so the bits are the same for any number of threads.
-
-A *panel* is a tile of bounded size of V, or of a transposed view the other way round (`lying`): the
-identifiers firsts[r] + c of its entries follow one another along its rows. A backend gives
-
-    read_panel(table, panel, w, firsts)  panel[r, c] = sign * table[bucket]
-    add_panel(panel, dtable, w, firsts)  dtable[bucket] += sign * panel, which may be overwritten
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
-from types import ModuleType
 
 import numpy as np
 
-from minihash.core.threads import run
+from minihash.core.threads import run_kernels
 from minihash.weights import VirtualWeight
 
-ENTRIES = 2**18  # of a panel of gather and scatter_add
+ENTRIES = 2**18  # of a panel, and of a table that a thread merges
 LANES = 4  # partial tables of a scatter-add
 _own = threading.local()
 
@@ -28,10 +22,11 @@ _own = threading.local()
 def workspace(name: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     """An array of this thread's own, kept from call to call: fresh memory would cost a page fault
     for every 4 kB."""
-    key, size = (name, np.dtype(dtype)), int(np.prod(shape))
-    if key not in _own.__dict__ or _own.__dict__[key].size < size:
-        _own.__dict__[key] = np.empty(size, dtype)
-    return _own.__dict__[key][:size].reshape(shape)
+    rooms, key, size = _own.__dict__, (name, dtype), math.prod(shape)
+    room = rooms.get(key)
+    if room is None or room.size < size:
+        room = rooms[key] = np.empty(size, dtype)
+    return room[:size].reshape(shape)
 
 
 def blocks(size: int, most: int) -> Iterator[slice]:
@@ -66,32 +61,6 @@ def apart(w: VirtualWeight) -> bool:
     return run > 1 and w.first_id // run == last // run
 
 
-def gather(table: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
-    V = upright(w, table.dtype)
-    flat = lying(V, w).reshape(1, -1)
-
-    def part(cut: slice) -> None:
-        backend.read_panel(table, flat[:, cut], w, first_of(w, cut))
-
-    run([lambda cut=cut: part(cut) for cut in blocks(w.size, ENTRIES)])
-    return np.asarray(V, order="C")
-
-
-def scatter_add(dV: np.ndarray, w: VirtualWeight, backend: ModuleType) -> np.ndarray:
-    flat = lying(dV, w).reshape(1, -1)
-
-    def part(cut: slice, dtable: np.ndarray) -> None:
-        panel = workspace("panel", (1, cut.stop - cut.start), dV.dtype)
-        panel[:] = flat[:, cut]
-        backend.add_panel(panel, dtable, w, first_of(w, cut))
-
-    return lanes(w.hash.buckets, dV.dtype, list(blocks(w.size, ENTRIES)), part)
-
-
-def first_of(w: VirtualWeight, cut: slice) -> np.ndarray:
-    return np.array([w.first_id + cut.start], np.uint64)
-
-
 def lanes(
     buckets: int, dtype: np.dtype, cuts: list[slice], part: Callable, most: int | None = None
 ) -> np.ndarray:
@@ -107,12 +76,12 @@ def lanes(
         for cut in cuts[k::count]:
             part(cut, partial)
 
-    run([lambda k=k: lane(k) for k in range(count)])
+    run_kernels([lambda k=k: lane(k) for k in range(count)])
 
     def merge(cut: slice) -> None:
         for partial in others:
             dtable[cut] += partial[cut]
 
     if count > 1:
-        run([lambda cut=cut: merge(cut) for cut in blocks(buckets, ENTRIES)])
+        run_kernels([lambda cut=cut: merge(cut) for cut in blocks(buckets, ENTRIES)])
     return dtable

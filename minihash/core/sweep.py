@@ -42,7 +42,8 @@ class Part(NamedTuple):
     stride: int
     along: int
     source: int
-    backward: int
+    forward: int  # whether to multiply by the tile
+    backward: int  # whether to add its gradient
 
 
 def sweep(p, table, kept, a, total, u, v, dtable, tile, buckets, signs, constants):
@@ -58,18 +59,19 @@ def sweep(p, table, kept, a, total, u, v, dtable, tile, buckets, signs, constant
             where = buckets[: rows * columns].reshape(rows, columns)
             turned = signs[: rows * columns].reshape(rows, columns)
             locate(firsts, where, turned, constants)
-            if p.source == FROM_KEPT:
-                for r in range(rows):
-                    tile[r, :columns] = kept[top + r, left : left + columns]
-            else:
-                read(table, tile, firsts, where, turned, constants)
-            if p.source == TO_KEPT:
-                for r in range(rows):
-                    kept[top + r, left : left + columns] = tile[r, :columns]
-            if p.along:
-                multiply_along(tile, a, total, rows, columns, left, top - p.top, p)
-            else:
-                multiply_across(tile, a, total, rows, columns, top, left - p.left, p)
+            if p.forward:
+                if p.source == FROM_KEPT:
+                    for r in range(rows):
+                        tile[r, :columns] = kept[top + r, left : left + columns]
+                else:
+                    read(table, tile, firsts, where, turned, constants)
+                if p.source == TO_KEPT:
+                    for r in range(rows):
+                        kept[top + r, left : left + columns] = tile[r, :columns]
+                if p.along:
+                    multiply_along(tile, a, total, rows, columns, left, top - p.top, p)
+                else:
+                    multiply_across(tile, a, total, rows, columns, top, left - p.left, p)
             if p.backward:
                 slopes(tile, u, v, rows, columns, top, left, p)
                 add(tile, dtable, firsts, where, turned, constants)

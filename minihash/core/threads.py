@@ -1,7 +1,7 @@
 """Threads: a fixed list of parts, done by any number of workers.
 
 What is computed is cut into parts by the size of the problem alone, and each part is computed by
-one worker with BLAS held to one thread: so the number of threads changes when a part is done, never
+one worker, with BLAS held to one thread: so the number of threads changes when a part is done, not
 its bits. The kernels release the GIL; the workers are plain Python threads, which nest safely,
 survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
 """
@@ -61,24 +61,29 @@ def run(parts: list[Callable[[], None]]) -> None:
     Sums that overflow become infinities without a warning, in whichever thread they are.
     """
     with blas_on_one_thread():
-        left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
+        run_kernels(parts)
 
-        def work() -> None:
-            with np.errstate(over="ignore", invalid="ignore"):
-                for part in left:
-                    part()
 
-        helpers = min(get_threads(), len(parts)) - 1
-        waiting = [_get_pool().submit(work) for _ in range(helpers)]
-        try:
-            work()
-        finally:
-            # What has not begun by now has nothing left to do, and may wait for this very thread.
-            begun = [future for future in waiting if not future.cancel()]
-            for future in begun:
-                future.exception()
+def run_kernels(parts: list[Callable[[], None]]) -> None:
+    """`run`, for parts that do not call BLAS."""
+    left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
+
+    def work() -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            for part in left:
+                part()
+
+    helpers = min(get_threads(), len(parts)) - 1 if len(parts) > 1 else 0
+    waiting = [_get_pool().submit(work) for _ in range(helpers)]
+    try:
+        work()
+    finally:
+        # What has not begun by now has nothing left to do, and may wait for this very thread.
+        begun = [future for future in waiting if not future.cancel()]
         for future in begun:
-            future.result()
+            future.exception()
+    for future in begun:
+        future.result()
 
 
 def together(calls: list[Callable[[], Result]]) -> list[Result]:

@@ -20,7 +20,7 @@ from minihash.core import kernels, sweep
 from minihash.core.panels import apart, blocks, lanes, lying, workspace
 from minihash.core.registers import ROWS, columns
 from minihash.core.sweep import FROM_KEPT, FROM_TABLE, TO_KEPT, Part
-from minihash.core.threads import run
+from minihash.core.threads import run_kernels
 from minihash.hashes.body import compiled
 from minihash.hashes.jit import njit
 from minihash.weights import VirtualWeight
@@ -49,7 +49,7 @@ def matmul(
     for some in batches(len(x), shape, table.dtype):
         a = x[some].T if len(x[some]) == 1 and not w.transposed else turn("x", x[some])
         through = sweeper(w, table, shape, source, kept, a, len(x[some]))
-        run([lambda cut=cut, some=some, go=through: go(cut, y[some]) for cut in cuts])
+        run_kernels([lambda cut=cut, some=some, go=through: go(cut, y[some]) for cut in cuts])
     return y
 
 
@@ -60,9 +60,12 @@ def matmul_backward(
     w: VirtualWeight,
     shape: Shape,
     kept: np.ndarray | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """dx = dy V and dtable. shape: as for `matmul`. kept: V, if `matmul` wrote it."""
-    dx, dtable = np.empty((len(x), shape[1]), table.dtype), None
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """dx = dy V (None unless there is need of it) and dtable. shape: as for `matmul`. kept: V, if
+    `matmul` wrote it."""
+    dx = np.empty((len(x), shape[1]), table.dtype) if need_dx else None
+    dtable = None
     cuts = parts(shape, 1, w, table.dtype)
     source = FROM_TABLE if kept is None else FROM_KEPT
     for some in batches(len(x), shape, table.dtype):
@@ -71,7 +74,7 @@ def matmul_backward(
         through = sweeper(w, table, shape, source, kept, a, len(x[some]), slopes)
 
         def part(cut: slice, partial: np.ndarray, go: Callable = through, some: slice = some):
-            go(cut, dx[some], partial)
+            go(cut, dx[some] if need_dx else None, partial)
 
         more = scattered(cuts, part, w, table)
         dtable = more if dtable is None else dtable + more
@@ -83,7 +86,7 @@ def scattered(cuts: list[slice], part: Callable, w: VirtualWeight, table: np.nda
     if not apart(w):
         return lanes(w.hash.buckets, table.dtype, cuts, part)
     dtable = np.zeros_like(table)  # no two parts add to one bucket
-    run([lambda cut=cut: part(cut, dtable) for cut in cuts])
+    run_kernels([lambda cut=cut: part(cut, dtable) for cut in cuts])
     return dtable
 
 
@@ -111,8 +114,9 @@ def sweeper(
     batch: int,
     slopes: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Callable:
-    """through(cut, y, dtable): goes through a part of V; writes y[:, cut], what V makes of a, and
-    adds the part's gradient to dtable if there are slopes (u, v). See sweep.py for a, u and v."""
+    """through(cut, y, dtable): goes through a part of V; writes y[:, cut], what V makes of a, if
+    there is a y, and adds the part's gradient to dtable if there are slopes (u, v). See sweep.py
+    for a, u and v."""
     dtype, backward = table.dtype, slopes is not None
     block, along = columns(dtype), backward == w.transposed
     height, width = lying_shape(shape, w)
@@ -125,7 +129,7 @@ def sweeper(
     u, v = slopes or (nothing, nothing)
     V = nothing if kept is None else lying(kept, w)
 
-    def through(cut: slice, y: np.ndarray, dtable: np.ndarray | None = None) -> None:
+    def through(cut: slice, y: np.ndarray | None, dtable: np.ndarray | None = None) -> None:
         rows, across = (cut, slice(0, width)) if along else (slice(0, height), cut)
         part = Part(
             first=np.uint64(w.first_id),
@@ -141,6 +145,7 @@ def sweeper(
             stride=a.shape[1],
             along=int(along),
             source=source,
+            forward=int(y is not None),
             backward=int(backward),
         )
         total = workspace("total", (cut.stop - cut.start + ROWS, part.stride), dtype)
@@ -151,7 +156,8 @@ def sweeper(
         added = nothing if dtable is None else dtable
         flat = [array.reshape(-1) for array in (a, total, u, v, added)]
         loops.sweep(part, table, V, *flat, tile, buckets, signs, constants)
-        turn_back(total, y, block, cut.start, cut.stop)
+        if y is not None:
+            turn_back(total, y, block, cut.start, cut.stop)
 
     return through
 
@@ -167,7 +173,9 @@ def turn(name: str, x: np.ndarray) -> np.ndarray:
     stride = block * (-(-batch // block) | 1)  # odd: so rows fall into different sets of the cache
     turned = workspace(f"turned {name}", (n + ROWS, stride), x.dtype)
     kernel = compiled(sweep.turn, njit)
-    run([lambda cut=cut: kernel(x, turned, block, cut.start, cut.stop) for cut in blocks(n, 1024)])
+    run_kernels(
+        [lambda cut=cut: kernel(x, turned, block, cut.start, cut.stop) for cut in blocks(n, 1024)]
+    )
     return turned
 
 
@@ -176,5 +184,7 @@ def strips(x: np.ndarray) -> np.ndarray:
     block = columns(x.dtype)
     result = workspace("strips", (-(-x.shape[1] // block), len(x), block), x.dtype)
     kernel = compiled(sweep.strip, njit)
-    run([lambda cut=cut: kernel(x, result, cut.start, cut.stop) for cut in blocks(len(result), 64)])
+    run_kernels(
+        [lambda cut=cut: kernel(x, result, cut.start, cut.stop) for cut in blocks(len(result), 64)]
+    )
     return result

@@ -86,16 +86,26 @@ class Dense(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy, of y's shape -> dx, of x's, and the gradient of each table by its name."""
+        return self._backward(params, cache, dy, need_dx=True)
+
+    def gradients(self, params: Params, cache: Cache, dy: np.ndarray) -> Params:
+        """The gradient of each table, without the product that gives dx."""
+        return self._backward(params, cache, dy, need_dx=False)[1]
+
+    def _backward(
+        self, params: Params, cache: Cache, dy: np.ndarray, need_dx: bool
+    ) -> tuple[np.ndarray | None, Params]:
         x, kept = cache
         w, b = self.weight, self.bias
         dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype)
         dy, rows = (a.reshape(-1, a.shape[-1]) for a in (dy, x))
-        dx, dW = core.matmul_backward(dy, rows, self._table(params, w, x.dtype), w, kept=kept)
+        table = self._table(params, w, x.dtype)
+        dx, dW = core.matmul_backward(dy, rows, table, w, kept=kept, need_dx=need_dx)
         grads = {w.table: dW}
         if b is not None:
             dB = core.scatter_add(column_sum(dy).astype(dy.dtype), b)
             grads[b.table] = dW + dB if b.table == w.table else dB
-        return dx.reshape(x.shape), grads
+        return dx.reshape(x.shape) if need_dx else None, grads
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:

@@ -35,6 +35,10 @@ class Layer:
         """The names in `arrays` that have a gradient."""
         return ()
 
+    def gradients(self, params: Params, cache: Any, dy: np.ndarray) -> Params:
+        """The grads of `backward` alone, where nobody needs dx: of a network's first layer."""
+        return self.backward(params, cache, dy)[1]
+
     def running(self, params: Params, cache: Any) -> Params:
         """The new running state after the training forward pass that left `cache`."""
         return {}
