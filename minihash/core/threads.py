@@ -73,7 +73,7 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
             for part in left:
                 part()
 
-    helpers = min(get_threads(), len(parts)) - 1 if len(parts) > 1 else 0
+    helpers = min(get_threads(), len(parts)) - 1
     waiting = [_get_pool().submit(work) for _ in range(helpers)]
     try:
         work()

@@ -84,7 +84,8 @@ def matmul_backward(
 def scattered(cuts: list[slice], part: Callable, w: VirtualWeight, table: np.ndarray) -> np.ndarray:
     """The sum of what part(cut, dtable) adds to dtable, over all cuts."""
     if not apart(w):
-        return lanes(w.hash.buckets, table.dtype, cuts, part)
+        most = max(2, w.size // w.hash.buckets)  # to clear and merge a table costs as its additions
+        return lanes(w.hash.buckets, table.dtype, cuts, part, most)
     dtable = np.zeros_like(table)  # no two parts add to one bucket
     run_kernels([lambda cut=cut: part(cut, dtable) for cut in cuts])
     return dtable
