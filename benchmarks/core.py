@@ -1,152 +1,188 @@
 """The gather / scatter-add core: forward + backward of one hashed layer, beside what it replaces.
 
-    python -m benchmarks.core [--json FILE] [--rounds N] [--only TEXT]
+    python -m benchmarks.core [--json FILE] [--rounds N] [--only GROUP]
 
 Layer 2000 x 2000, batch 128, float32, unless a row says otherwise; forward and backward give y, dx
-and the gradient. Beside it, in the same run and on the same threads:
-
-    dense      NumPy/BLAS, y = x V^T, dx = dy V, dV = dy^T x, of the same virtual size
-    PyTorch    F.linear(x, table[index]) and autograd, int64 index made beforehand, no signs
-
-Each result is verified against float64 before anything is timed.
+and the gradient. Beside it, in the same run and on the same threads, what `core_cases` names. Each
+result is verified against float64 before anything is timed.
 """
 
 import argparse
 import sys
+import threading
+import time
 from collections.abc import Callable
+from functools import lru_cache
+from unittest.mock import patch
 
 import numpy as np
 
-from benchmarks.measure import Table, alternate, own_peak, printed, ratio
+from benchmarks.core_cases import N, Layer
+from benchmarks.measure import Table, alternate, printed, ratio
 from minihash import core
+from minihash.core import panels, threads, tiles
 from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Uniform
-from minihash.weights import VirtualWeight
 
-N, BATCH = 2000, 128
-
-# what, hash, largest ratio to dense, to PyTorch
-CASES = [
-    ("uniform, signed, table 10 %", Uniform(N * N // 10, signed=True), 1.5, 0.35),
-    ("uniform, signed, table 1 %", Uniform(N * N // 100, signed=True), 1.4, None),
-    ("uniform, signed, table 100 %", Uniform(N * N, signed=True), 3.0, None),
-    ("neighborhood, radius 100, table 10 %", Neighborhood(N * N // 10, 100), 1.5, None),
-    ("dirichlet, alpha 1, table 10 %", Dirichlet(N * N // 10, 1.0), 2.5, None),
-    ("modulus, n = 400,001", Modulus(400_001), 1.1, None),
-    ("modulus, n = 2,003", Modulus(2_003), 1.1, None),
-    ("modulus, n = 200 fan_in", Modulus(200 * N), 0.2, None),
-    ("modulus, n = 500", Modulus(500), 0.4, None),
+NAME = "benchmarks.core"
+FIRST = Uniform(N * N // 10, signed=True)
+# what, hash, side, beside what: at most how often its time
+CASES: list[tuple[str, Hash, str, dict[str, float]]] = [
+    ("uniform, signed, table 10 %", FIRST, "ours", {"dense": 1.5, "PyTorch": 0.35}),
+    ("the same, V kept for backward", FIRST, "kept", {"dense": 1.3}),
+    ("uniform, signed, table 1 %", Uniform(N * N // 100, signed=True), "ours", {"dense": 1.4}),
+    ("uniform, signed, table 100 %", Uniform(N * N, signed=True), "ours", {"dense": 3.0}),
+    ("neighborhood, radius 100", Neighborhood(N * N // 10, 100), "ours", {"dense": 1.5}),
+    ("dirichlet, alpha 1", Dirichlet(N * N // 10, 1.0), "ours", {"dense": 2.5}),
+    ("modulus, n = 400,001", Modulus(400_001), "ours", {"dense": 1.1}),
+    ("modulus, n = 2,003", Modulus(2_003), "ours", {"dense": 1.1}),
+    ("neighborhood, radius 0, n = 400,001", Neighborhood(400_001, 0), "ours", {"dense": 1.1}),
+    ("modulus, n = 200 fan_in", Modulus(200 * N), "ours", {"dense": 0.2}),
+    ("modulus, n = 500", Modulus(500), "ours", {"dense": 0.4}),
 ]
+# the same, of a forward pass of one example
+SINGLE: list[tuple[str, Hash, dict[str, float]]] = [
+    ("batch 1, forward, uniform, table 40,000", Uniform(40_000), {"PyTorch": 0.1}),
+    ("batch 1, forward, modulus, n = 400,001", Modulus(400_001), {"dense": 1.0}),
+]
+QUIET = 0.15  # seconds after which threads that spin have given up
+layer_of = lru_cache(maxsize=1)(Layer)  # so that groups of one layer verify against one V
 
 
-class Layer:
-    """One hashed layer with its data, and the three ways to compute it."""
+def products(table: Table, rounds: int) -> None:
+    for what, hash_, side, targets in CASES:
+        layer = layer_of(hash_)
+        ours = layer.kept() if side == "kept" else layer.ours
+        layer.verify(ours())
+        makers = {"dense": layer.dense, "PyTorch": layer.pytorch}
+        times = alternate({"ours": ours} | {k: makers[k]() for k in targets}, rounds)
+        compare(table, what, times, targets)
 
-    def __init__(self, hash_: Hash, batch: int = BATCH, size: int = N) -> None:
-        rng = np.random.default_rng(0)
-        self.w = VirtualWeight((size, size), hash_)
-        self.table = rng.standard_normal(hash_.buckets).astype(np.float32)
-        self.x = rng.standard_normal((batch, size)).astype(np.float32)
-        self.dy = rng.standard_normal((batch, size)).astype(np.float32)
 
-    def ours(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        y = core.matmul(self.x, self.table, self.w)
-        return y, *core.matmul_backward(self.dy, self.x, self.table, self.w)
+def inference(table: Table, rounds: int) -> None:
+    for what, hash_, targets in SINGLE:
+        layer = Layer(hash_, batch=1)
+        layer.verify_forward(layer.forward())
+        makers = {"dense": layer.dense, "PyTorch": layer.pytorch}
+        sides = {"ours": layer.forward} | {k: makers[k](forward=True) for k in targets}
+        compare(table, what, alternate(sides, 5 * rounds), targets)
 
-    def dense(self) -> Callable[[], object]:
-        V = core.gather(self.table, self.w)
-        return lambda: (self.x @ V.T, self.dy @ V, self.dy.T @ self.x)
 
-    def pytorch(self) -> Callable[[], object]:
-        import torch
+def compare(
+    table: Table, what: str, times: dict[str, list[float]], targets: dict[str, float | None]
+) -> None:
+    """Rows: the first side beside each of the others."""
+    ours = next(iter(times))
+    for side, most in targets.items():
+        middle, *spread = ratio(times[ours], times[side])
+        both = [1e3 * np.median(times[name]) for name in (ours, side)]
+        note = "{:.3g} / {:.3g} ms".format(*both)
+        table.add(f"{what} / {side}", middle, most, tuple(spread), note=note)
 
-        torch.set_num_threads(core.get_threads())
-        ids = np.arange(self.w.size, dtype=np.uint64)
-        index = torch.from_numpy(self.w.hash.bucket(ids).astype(np.int64).reshape(self.w.shape))
-        table = torch.from_numpy(self.table.copy()).requires_grad_()
-        x = torch.from_numpy(self.x.copy()).requires_grad_()
-        dy = torch.from_numpy(self.dy)
 
-        def step() -> None:
-            table.grad = x.grad = None
-            torch.nn.functional.linear(x, table[index]).backward(dy)
+def loose(cuts: list[slice], part: Callable, w: object, table: np.ndarray) -> np.ndarray:
+    """`tiles.scattered` as fast as it can be where bits may depend on who is free: one partial
+    table a thread instead of `panels.LANES`, and parts for whoever comes."""
+    own, partials = threading.local(), []
 
-        return step
+    def work(cut: slice) -> None:
+        if not hasattr(own, "dtable"):
+            own.dtable = panels.workspace("loose", table.shape, table.dtype)
+            own.dtable[:] = 0
+            partials.append(own.dtable)
+        part(cut, own.dtable)
 
-    def verify(self) -> None:
-        """Within gamma_n * sum |a||b| of float64: n terms, each rounded a few times."""
-        ids = np.arange(self.w.size, dtype=np.uint64)
-        bucket, sign = self.w.hash.bucket(ids), self.w.hash.sign(ids)
-        V = (sign * self.table.astype(np.float64)[bucket]).reshape(self.w.shape)
-        x, dy = self.x.astype(np.float64), self.dy.astype(np.float64)
-        n, buckets = V.shape[0], self.w.hash.buckets
-        load = int(np.bincount(bucket, minlength=buckets).max())
+    threads.run([lambda cut=cut: work(cut) for cut in cuts])
+    if len(partials) == 1:
+        return partials[0].copy()
+    dtable = np.empty_like(table)
 
-        def total(dV: np.ndarray) -> np.ndarray:
-            return np.bincount(bucket, weights=dV.reshape(-1), minlength=buckets)
+    def merge(cut: slice) -> None:
+        np.add(partials[0][cut], partials[1][cut], out=dtable[cut])
+        for more in partials[2:]:
+            dtable[cut] += more[cut]
 
-        def check(what: str, got: np.ndarray, want: np.ndarray, size: np.ndarray, k: int) -> None:
-            if not (np.abs(got - want) <= 2 * k * 2.0**-24 * size).all():
-                raise SystemExit(f"{what} is wrong for {self.w.hash}: not timed")
+    cuts = panels.blocks(len(table), panels.ENTRIES)
+    threads.run([lambda cut=cut: merge(cut) for cut in cuts])
+    return dtable
 
-        y, dx, dtable = self.ours()
-        check("y", y, x @ V.T, np.abs(x) @ np.abs(V.T), n)
-        check("dx", dx, dy @ V, np.abs(dy) @ np.abs(V), n)
-        dV = sign.reshape(V.shape) * (dy.T @ x)
-        check("dtable", dtable, total(dV), total(np.abs(dy.T) @ np.abs(x)), len(x) + load)
+
+def determinism(table: Table, rounds: int) -> None:
+    layer = layer_of(FIRST)
+
+    def unordered() -> tuple[np.ndarray, np.ndarray]:
+        with patch.object(tiles, "scattered", loose):
+            return layer.backward()
+
+    layer.verify_backward(*layer.backward())
+    layer.verify_backward(*unordered())
+    bits = set()
+    for count in (1, 2, 3, 7):
+        core.set_threads(count)
+        bits.add(b"".join(result.tobytes() for result in layer.backward()))
+    core.set_threads(None)
+    if len(bits) != 1:
+        raise SystemExit("backward depends on the number of threads: not timed")
+    times = alternate({"ours": layer.backward, "in any order": unordered}, rounds)
+    compare(table, "backward, same bits always", times, {"in any order": 1.1})
+
+
+def scaling(table: Table, rounds: int) -> None:
+    layer = layer_of(FIRST)
+    layer.verify(layer.ours())
+
+    def prepare(side: str) -> None:
+        core.set_threads(int(side.split()[0]))
+        layer.ours()  # starts the threads
+
+    sides = dict.fromkeys(("2 threads", "1 thread", "8 threads"), layer.ours)
+    times = alternate(sides, rounds, prepare)
+    core.set_threads(None)
+    compare(table, "2 threads (0.5 is ideal)", times, {"1 thread": 0.65})
+    times = {name: times[name] for name in ("8 threads", "2 threads")}
+    compare(table, "8 threads asked for", times, {"2 threads": 1.1})
+
+
+def busy(table: Table, rounds: int) -> None:
+    what = "directly after a product of BLAS"
+    compare(table, what, beside_blas(rounds), {"alone": 1.1})
+    middle, *spread = printed(NAME, "--beside", str(rounds), OPENBLAS_THREAD_TIMEOUT="0")
+    what = "the same without OPENBLAS_THREAD_TIMEOUT / alone"
+    table.add(what, middle, None, tuple(spread), note="a user's default")
+
+
+def beside_blas(rounds: int) -> dict[str, list[float]]:
+    """Times of our call after a multi-threaded product, and after nothing of the kind."""
+    layer = layer_of(FIRST)
+    product = layer.dense(forward=True)
+
+    def prepare(side: str) -> None:
+        if side == "alone":
+            time.sleep(QUIET)
+        layer.ours()
+        if side == "after":
+            product()
+
+    return alternate({"after": layer.ours, "alone": layer.ours}, rounds, prepare)
+
+
+GROUPS = {g.__name__: g for g in (products, inference, determinism, scaling, busy)}
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", help="write the table there")
     parser.add_argument("--rounds", type=int, default=15, help="timed rounds (default 15)")
-    parser.add_argument("--only", default="", help="cases whose name holds this text")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    parser.add_argument("--only", choices=GROUPS, help="one group of rows")
+    parser.add_argument("--beside", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.peak:
-        return peak(options.peak)
-
-    table = Table("benchmarks.core")
-    for what, hash_, most, most_torch in CASES:
-        if options.only not in what:
-            continue
-        layer = Layer(hash_)
-        layer.verify()
-        sides = {"ours": layer.ours, "dense": layer.dense()}
-        if most_torch:
-            sides["pytorch"] = layer.pytorch()
-        times = alternate(sides, options.rounds)
-        middle, *spread = ratio(times["ours"], times["dense"])
-        note = f"{1e3 * np.median(times['ours']):.1f} ms"
-        table.add(f"{what} / dense", middle, most, tuple(spread), note=note)
-        if most_torch:
-            middle, *spread = ratio(times["ours"], times["pytorch"])
-            note = f"PyTorch {1e3 * np.median(times['pytorch']):.1f} ms"
-            table.add(f"{what} / PyTorch", middle, most_torch, tuple(spread), note=note)
-    if not options.only:
-        base = {name: printed("benchmarks.core", "--peak", name)[0] for name in PEAKS}
-        for side in ("ours", "dense", "pytorch"):
-            above = base[side] - base["import torch" if side == "pytorch" else "import"]
-            table.add(f"peak memory of {side}, above imports and data", above / 1e6, unit="MB")
+    if options.beside:
+        print(*ratio(*beside_blas(options.beside).values()))
+        return 0
+    table = Table(NAME)
+    for name, group in GROUPS.items():
+        if options.only in (None, name):
+            group(table, options.rounds)
     return table.finish(options.json)
-
-
-PEAKS = ("import", "ours", "dense", "import torch", "pytorch")
-
-
-def peak(side: str) -> int:
-    """Print the peak memory of a process that does one side of the first case three times."""
-    layer = Layer(CASES[0][1])
-    if side == "import torch":
-        import torch  # noqa: F401
-    elif side != "import":
-        # Compilation has a peak of its own, which a small layer pays in both kinds of process.
-        call = layer.ours if side == "ours" else getattr(layer, side)()
-        for _ in range(3):
-            call()
-    if side in ("import", "ours"):
-        Layer(Uniform(50, signed=True), 2, 5).ours()
-    print(own_peak())
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """How everything here is measured: both sides in one run, alternating, medians, ratios.
 
 A shared machine drifts, so a ratio is taken round by round, between neighbours in time, and its
-median and quartiles are printed. Peak memory is that of a process of its own, above the same
+median and quartiles are printed. There is no pause between calls: idle threads of other libraries
+sleep (see the package). Peak memory is that of a process of its own, above the same
 process without the work.
 """
 
@@ -13,20 +14,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
-PAUSE = 0.15  # seconds between calls: threads of OpenBLAS and PyTorch spin for 0.1 s after each
 
-
-def alternate(sides: dict[str, Callable[[], object]], rounds: int = 15) -> dict[str, list[float]]:
-    """Seconds of each side in each round, after one call of each that is not counted."""
+def alternate(
+    sides: dict[str, Callable[[], object]],
+    rounds: int = 15,
+    prepare: Callable[[str], object] | None = None,
+) -> dict[str, list[float]]:
+    """Seconds of each side in each round. Round 0, where a side may compile or touch its memory for
+    the first time, is not counted. prepare(name): done before each call, not timed."""
     times: dict[str, list[float]] = {name: [] for name in sides}
-    for counted in range(-1, rounds):
+    for count in range(rounds + 1):
         for name, call in sides.items():
-            time.sleep(PAUSE)
+            if prepare:
+                prepare(name)
             start = time.perf_counter()
             call()
-            if counted >= 0:
-                times[name].append(time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            if count > 0:
+                times[name].append(seconds)
     return times
 
 
@@ -38,10 +45,12 @@ def ratio(a: list[float], b: list[float]) -> tuple[float, float, float]:
     return middle, low, high
 
 
-def printed(module: str, *arguments: str) -> list[float]:
+def printed(module: str, *arguments: str, **environment: str) -> list[float]:
     """The numbers that `python -m module arguments`, a process of its own, prints last."""
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, check=True, env=os.environ | environment
+    )
     return [float(word) for word in done.stdout.splitlines()[-1].split()]
 
 
@@ -61,8 +70,12 @@ def own_peak() -> int:
 
 def machine() -> dict[str, object]:
     """What the figures came from."""
-    import numpy
+    from importlib.metadata import PackageNotFoundError, version
 
+    versions = {}
+    for package in ("numpy", "numba", "torch"):
+        with suppress(PackageNotFoundError):
+            versions[package] = version(package)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     model = platform.processor() or platform.machine()
     if os.path.exists("/proc/cpuinfo"):
@@ -73,7 +86,7 @@ def machine() -> dict[str, object]:
         "cpu": model,
         "cores": cores,
         "python": platform.python_version(),
-        "numpy": numpy.__version__,
+        **versions,
     }
 
 

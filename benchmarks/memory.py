@@ -6,6 +6,9 @@ Forward + backward of one layer, uniform hash, batch 8, table of 10^6 (4 MB): th
 process above that of the same process with parameters, activations and results but no product, for
 virtual weights up to 10^9, whose matrix, gradient and index would take 16 GB. Verified: rows and
 columns of y and dx against V computed entry by entry.
+
+Then the same of layer 2000 x 2000, batch 128, table 10 %, beside dense NumPy and PyTorch with
+`table[index]`: above a process that has imported the same and holds the same data.
 """
 
 import argparse
@@ -15,6 +18,7 @@ import time
 
 import numpy as np
 
+from benchmarks.core_cases import N, Layer
 from benchmarks.measure import Table, own_peak, printed
 from minihash import core
 from minihash.hashes import Uniform
@@ -24,6 +28,7 @@ NAME = "benchmarks.memory"
 BUCKETS, BATCH = 10**6, 8
 MOST_MB = 8 + 4 * 4 * BUCKETS / 1e6  # 8 MB and four copies of the table
 MOST_SECONDS = 60
+SIDES = ("import", "ours", "dense", "import torch", "pytorch")
 
 
 def layer(size: int) -> tuple[VirtualWeight, np.ndarray, np.ndarray, np.ndarray]:
@@ -65,13 +70,40 @@ def verify(w: VirtualWeight, table, x, dy, y, dx) -> None:
                 raise SystemExit("the product is wrong: its memory means nothing")
 
 
+def side_by_side(table: Table) -> None:
+    base = {name: printed(NAME, "--side", name)[0] for name in SIDES}
+    for side in ("ours", "dense", "pytorch"):
+        above = base[side] - base["import torch" if side == "pytorch" else "import"]
+        what = f"memory of {side}, layer 2000 x 2000, batch 128"
+        table.add(what, above / 1e6, unit="MB")
+
+
+def one_side(side: str) -> int:
+    """Print the peak memory of a process that does one side three times."""
+    case = Layer(Uniform(N * N // 10, signed=True))
+    if side == "import torch":
+        import torch  # noqa: F401
+    elif side != "import":
+        call = case.ours if side == "ours" else getattr(case, side)()
+        for _ in range(3):
+            call()
+    if side in ("import", "ours"):
+        # Compilation has a peak of its own, which a small layer pays in both kinds of process.
+        Layer(Uniform(50, signed=True), 2, 5).ours()
+    print(own_peak())
+    return 0
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", help="write the table there")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:
         return child(int(options.child[0]), options.child[1] == "work")
+    if options.side:
+        return one_side(options.side)
     table = Table("benchmarks.memory")
     for exponent in (6, 7, 8, 9):
         size = str(10**exponent)
@@ -85,6 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
             unit="MB",
         )
         table.add(f"seconds at 10^{exponent} virtual weights", seconds, most, unit="s")
+    side_by_side(table)
     return table.finish(options.json)
 
 
