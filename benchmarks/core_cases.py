@@ -5,8 +5,8 @@
     dense      NumPy/BLAS, y = x V^T, dx = dy V, dV = dy^T x, of the same virtual size
     PyTorch    F.linear(x, table[index]) and autograd, int64 index made beforehand, no signs
 
-`verify` holds results against float64: within 2 n u * sum |a||b|, for n terms, which is gamma_n with
-room for the rounding of the sums of parts.
+`verify` holds results against float64: within 2 n u * sum |a||b| for n terms, which is gamma_n with
+room for the rounding of products and of the sums of parts.
 """
 
 from collections.abc import Callable

@@ -18,7 +18,7 @@ import time
 
 import numpy as np
 
-from benchmarks.core_cases import N, Layer
+from benchmarks.core_cases import Layer, N
 from benchmarks.measure import Table, own_peak, printed
 from minihash import core
 from minihash.hashes import Uniform

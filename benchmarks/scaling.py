@@ -19,16 +19,16 @@ import time
 
 from threadpoolctl import threadpool_limits
 
-from benchmarks.core_cases import BATCH, N, Layer
+from benchmarks.core_cases import BATCH, Layer, N
 from benchmarks.measure import alternate, machine
 from minihash import core
 from minihash.hashes import Modulus, Uniform
 
 SIZES = (250, 500, 1000, 2000, 4000, 8000)
-BATCHES = (1, 4, 16, 64, 256, 1024)
+BATCHES = (1, 8, 32, 128, 1024)
 THREADS = (1, 2)
 TABLES = (1_000, 10_000, 100_000, 1_000_000, 4_000_000)
-SECONDS, LEAST, MOST = 2.0, 3, 15  # of a point: about so long, but for the fewest rounds; most
+SECONDS, LEAST, MOST = 0.5, 3, 9  # of ours at a point; fewest rounds, most
 SIDES = ("uniform", "modulus", "dense", "PyTorch")
 LABELS = {
     "uniform": "ours, uniform, signed",
@@ -51,11 +51,12 @@ def point(size: int = N, batch: int = BATCH, table: int | None = None) -> dict[s
     modulus = Layer(Modulus(buckets + 1), batch, size)
     for layer in (uniform, modulus):
         (layer.verify if size <= N else layer.verify_rows)(layer.ours())
-    sides = dict(zip(SIDES, (uniform.ours, modulus.ours, uniform.dense(), uniform.pytorch())))
+    calls = (uniform.ours, modulus.ours, uniform.dense(), uniform.pytorch())
+    sides = dict(zip(SIDES, calls, strict=True))
+    start = time.perf_counter()
+    uniform.ours()
+    rounds = int(SECONDS / (time.perf_counter() - start))
     with threadpool_limits(core.get_threads(), "blas"):
-        start = time.perf_counter()
-        alternate(sides, rounds=1)
-        rounds = int(2 * SECONDS / (time.perf_counter() - start))
         times = alternate(sides, min(max(rounds, LEAST), MOST))
     found = {}
     for side, seconds in times.items():
@@ -95,11 +96,11 @@ def plot(rows: list[dict], about: dict[str, object], path: str) -> None:
     from matplotlib.ticker import NullFormatter
 
     figure, axes = plt.subplots(2, 2, figsize=(11, 8.5), layout="constrained")
-    for axis, (panel, label) in zip(axes.flat, PANELS.items()):
+    for axis, (panel, label) in zip(axes.flat, PANELS.items(), strict=True):
         some = [row for row in rows if row["panel"] == panel]
         at = [row["at"] for row in some]
-        for side, marker in zip(SIDES, "osD^"):
-            middle, low, high = zip(*(row["ms"][side] for row in some))
+        for side, marker in zip(SIDES, "osD^", strict=True):
+            middle, low, high = zip(*(row["ms"][side] for row in some), strict=True)
             (line,) = axis.plot(at, middle, marker=marker, markersize=5, label=LABELS[side])
             axis.fill_between(at, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         axis.set(xscale="log", yscale="log", xlabel=label, ylabel="forward + backward (ms)")
