@@ -107,6 +107,8 @@ def plot(rows: list[dict], about: dict[str, object], path: str) -> None:
         if panel != "table":
             axis.set_xticks(at, [f"{value:,}" for value in at])
             axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("{x:g}" if panel == "threads" else NullFormatter())
         axis.grid(True, which="both", alpha=0.25)
     axes.flat[0].legend()
     figure.suptitle(
