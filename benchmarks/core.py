@@ -91,7 +91,7 @@ def loose(cuts: list[slice], part: Callable, w: object, table: np.ndarray) -> np
             partials.append(own.dtable)
         part(cut, own.dtable)
 
-    threads.run([lambda cut=cut: work(cut) for cut in cuts])
+    threads.run_kernels([lambda cut=cut: work(cut) for cut in cuts])
     if len(partials) == 1:
         return partials[0].copy()
     dtable = np.empty_like(table)
@@ -102,7 +102,7 @@ def loose(cuts: list[slice], part: Callable, w: object, table: np.ndarray) -> np
             dtable[cut] += more[cut]
 
     cuts = panels.blocks(len(table), panels.ENTRIES)
-    threads.run([lambda cut=cut: merge(cut) for cut in cuts])
+    threads.run_kernels([lambda cut=cut: merge(cut) for cut in cuts])
     return dtable
 
 

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from minihash import core
+from minihash.core.panels import blocks
 from minihash.hashes import Hash
 from minihash.weights import VirtualWeight
 
@@ -77,11 +78,18 @@ class Layer:
     @cached_property
     def buckets(self) -> np.ndarray:
         """Of all virtual weights, int64."""
-        return self.w.hash.bucket(self.w.identifiers()).astype(np.int64)
+        return self._each(self.w.hash.bucket, np.int64)
 
     @cached_property
     def signs(self) -> np.ndarray:
-        return self.w.hash.sign(self.w.identifiers())
+        return self._each(self.w.hash.sign, np.int8)
+
+    def _each(self, f: Callable, dtype: type) -> np.ndarray:
+        """f of all identifiers, in pieces: what is in between stays in the cache, and small."""
+        found = np.empty(self.w.size, dtype)
+        for cut in blocks(self.w.size, 2**16):
+            found[cut] = f(np.arange(cut.start, cut.stop, dtype=np.uint64))
+        return found.reshape(self.w.shape)
 
     @cached_property
     def exact(self) -> np.ndarray:

@@ -3,9 +3,9 @@
     python -m benchmarks.render FOLDER [--readme FILE]
 
 Between each pair of markers `<!-- NAME -->` and `<!-- end NAME -->` all lines are replaced:
-`results` by the machine and a table of all rows with their targets, `instead` by what a layer takes
-beside what a user would pick instead, from scaling.json. What has no JSON is said not to be
-measured, with the command that measures it.
+`results` by the machine and a table of all rows with their targets, `scaling` by the points of
+scaling.json, `instead` by what a layer costs beside what a user would pick instead. What has no
+JSON is said not to be measured, with the command that measures it.
 """
 
 import argparse
@@ -22,6 +22,8 @@ SIDES = {
     "dense": "dense NumPy",
     "PyTorch": "PyTorch `table[index]`",
 }
+PEAKS = {"uniform": "ours", "dense": "dense", "PyTorch": "pytorch"}  # as rows of memory.json say
+NO_SCALING = "not measured; `python -m benchmarks.scaling --out FOLDER`"
 
 
 def read(folder: str, name: str) -> dict | None:
@@ -59,27 +61,51 @@ def results(folder: str) -> list[str]:
     return lines[:-1]
 
 
-def instead(folder: str) -> list[str]:
+def scaling(folder: str) -> list[str]:
     """Times of forward + backward, one row a point."""
     found = read(folder, "scaling")
     if found is None:
-        return ["not measured; `python -m benchmarks.scaling --out FOLDER`"]
+        return [NO_SCALING]
     lines = [line(["varied", "at", *SIDES.values()]), "| --- " * (2 + len(SIDES)) + "|"]
     for point in found["points"]:
-        times = [f"{point['ms'][side][0]:.3g} ms" for side in SIDES]
+        times = [milliseconds(point, side) for side in SIDES]
         lines.append(line([point["panel"], f"{point['at']:,}", *times]))
     return lines
 
 
+def instead(folder: str) -> list[str]:
+    """Time and memory of what a user would pick, one row a side."""
+    found, memory = read(folder, "scaling"), read(folder, "memory")
+    if found is None:
+        return [NO_SCALING]
+    point = next(p for p in found["points"] if (p["panel"], p["at"]) == ("size", 2000))
+    rows = {row["what"]: row["value"] for row in memory["rows"]} if memory else {}
+    lines = [line(["layer 2000 x 2000, batch 128", "forward + backward", "memory it takes"])]
+    lines += ["| --- | --- | --- |"]
+    for side, label in SIDES.items():
+        peak = rows.get(f"memory of {PEAKS.get(side)}, layer 2000 x 2000, batch 128")
+        taken = "not measured" if peak is None else f"{peak:.0f} MB"
+        lines.append(line([label, milliseconds(point, side), taken]))
+    return lines
+
+
+def milliseconds(point: dict, side: str) -> str:
+    value = point["ms"][side][0]
+    return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"
+
+
+BLOCKS = {block.__name__: block for block in (results, scaling, instead)}
+
+
 def render(text: str, folder: str) -> str:
     """text with new lines between its markers. Raises ValueError where a marker is missing."""
-    for name, lines in (("results", results(folder)), ("instead", instead(folder))):
+    for name, block in BLOCKS.items():
         begin, end = f"<!-- {name} -->", f"<!-- end {name} -->"
         before, found, rest = text.partition(begin)
         _, ended, after = rest.partition(end)
         if not found or not ended:
             raise ValueError(f"the text must hold {begin} and then {end}; put them in")
-        text = "\n".join([before + begin, "", *lines, "", end + after])
+        text = "\n".join([before + begin, "", *block(folder), "", end + after])
     return text
 
 

@@ -21,6 +21,8 @@ TEXT = """before
 old results
 <!-- end results -->
 between
+<!-- scaling -->
+<!-- end scaling -->
 <!-- instead -->
 <!-- end instead -->
 after
@@ -75,8 +77,12 @@ def test_the_tables_of_the_readme_come_from_the_json(tmp_path):
     table.add("no target", 3.0)
     table.finish(str(tmp_path / "core.json"))
     ms = {side: [k + 0.25, 0.0, 9.0] for k, side in enumerate(render.SIDES, 1)}
-    point = {"panel": "size", "at": 8000, "ms": ms}
-    (tmp_path / "scaling.json").write_text(json.dumps({"points": [point]}))
+    other = {side: [1977.0, 0.0, 9.0] for side in render.SIDES}
+    points = [{"panel": p, "at": 2000, "ms": t} for p, t in (("batch", other), ("size", ms))]
+    (tmp_path / "scaling.json").write_text(json.dumps({"points": points}))
+    table = Table("benchmarks.memory")
+    table.add("memory of dense, layer 2000 x 2000, batch 128", 40.0, unit="MB")
+    table.finish(str(tmp_path / "memory.json"))
     readme = tmp_path / "README.md"
     readme.write_text(TEXT)
 
@@ -86,7 +92,10 @@ def test_the_tables_of_the_readme_come_from_the_json(tmp_path):
         "| fast / slow | 0.50 | 0.40 to 0.60 | <= 0.65 | met | 1 / 2 ms |",
         "| memory | 12.00 MB |  | <= 8 MB | **missed** |  |",
         "| no target | 3.00 |  |  |  |  |",
-        "| size | 8,000 | 1.25 ms | 2.25 ms | 3.25 ms | 4.25 ms |",
+        "| batch | 2,000 | 1,977 ms |",
+        "| dense NumPy | 3.25 ms | 40 MB |",
+        "| ours, modulus | 2.25 ms | not measured |",
+        "| size | 2,000 | 1.25 ms | 2.25 ms | 3.25 ms | 4.25 ms |",
         "`python -m benchmarks.core` on cpu ",
         "cuda: not measured; `python -m benchmarks.cuda`",
     ):
@@ -95,11 +104,11 @@ def test_the_tables_of_the_readme_come_from_the_json(tmp_path):
     assert text.startswith("before\n<!-- results -->\n") and text.endswith(
         "end instead -->\nafter\n"
     )
-    assert "<!-- end results -->\nbetween\n<!-- instead -->\n" in text
+    assert "<!-- end results -->\nbetween\n<!-- scaling -->\n" in text
     assert render.render(text, str(tmp_path)) == text
 
 
-@pytest.mark.parametrize("name", ["results", "end results", "instead", "end instead"])
+@pytest.mark.parametrize("name", ["results", "end scaling", "instead", "end instead"])
 def test_a_marker_that_is_missing_is_named(name, tmp_path):
     with pytest.raises(ValueError, match="put them in"):
         render.render(TEXT.replace(f"<!-- {name} -->", ""), str(tmp_path))
