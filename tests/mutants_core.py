@@ -149,8 +149,8 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/cyclic.py",
-        "folded[:, : more.shape[1]] += more",
-        "folded[:, : more.shape[1]] = more",
+        "folded[:, :rest] += x[:, times * width :]",
+        "folded[:, :rest] = x[:, times * width :]",
         "equal columns not summed",
         cut("modulus"),
     ),

@@ -42,10 +42,9 @@ def fold(x: np.ndarray, width: int) -> np.ndarray:
     """
     if x.shape[1] == width:
         return x
-    folded = x[:, :width].copy()
-    for start in range(width, x.shape[1], width):
-        more = x[:, start : start + width]
-        folded[:, : more.shape[1]] += more
+    times, rest = divmod(x.shape[1], width)
+    folded = x[:, : times * width].reshape(len(x), times, width).sum(axis=1)
+    folded[:, :rest] += x[:, times * width :]
     return folded
 
 

@@ -50,14 +50,18 @@ def upright(w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
     return np.empty(w.shape[::-1], dtype).T if w.transposed else np.empty(w.shape, dtype)
 
 
-def apart(w: VirtualWeight) -> bool:
-    """Whether every entry of V has a bucket of its own, since all of w lies in one run.
+def apart(w: VirtualWeight, shape: tuple[int, ...] | None = None) -> bool:
+    """Whether every entry of V, or of a matrix of its first rows and columns of this shape, has a
+    bucket of its own, since all of them lie in one run.
 
     >>> from minihash.hashes import Modulus
     >>> [apart(VirtualWeight((3, 4), Modulus(n))) for n in (11, 12)]
     [False, True]
+    >>> apart(VirtualWeight((6, 4), Modulus(12)), (3, 4))
+    True
     """
-    run, last = w.hash.run, w.first_id + w.size - 1
+    steps = zip(w.strides, w.shape if shape is None else shape, strict=True)
+    run, last = w.hash.run, w.first_id + sum(step * (size - 1) for step, size in steps)
     return run > 1 and w.first_id // run == last // run
 
 

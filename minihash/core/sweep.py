@@ -135,7 +135,7 @@ def slopes(tile, u, v, rows, columns, top, left, p):
             product(u, v, flat, block)
 
 
-# Layouts, for i or s in start .. stop - 1.
+# Layouts, for i in start .. stop - 1.
 
 
 def turn(x, turned, block, start, stop):
@@ -157,14 +157,3 @@ def turn_back(total, y, block, start, stop):
             row = y[b, n : min(n + block, stop)]
             for i in range(row.size):
                 row[i] = total[n - start + i, b]
-
-
-def strip(x, strips, start, stop):
-    """strips[s, b, n] = x[b, s * block + n], and 0 beyond x."""
-    block = strips.shape[2]
-    for s in range(start, stop):
-        for b in range(len(x)):
-            row, line = x[b, s * block : (s + 1) * block], strips[s, b]
-            for n in range(row.size):
-                line[n] = row[n]
-            line[row.size :] = 0

@@ -76,14 +76,16 @@ def matmul_backward(
         def part(cut: slice, partial: np.ndarray, go: Callable = through, some: slice = some):
             go(cut, dx[some] if need_dx else None, partial)
 
-        more = scattered(cuts, part, w, table)
+        more = scattered(cuts, part, w, shape, table)
         dtable = more if dtable is None else dtable + more
     return dx, np.zeros_like(table) if dtable is None else dtable
 
 
-def scattered(cuts: list[slice], part: Callable, w: VirtualWeight, table: np.ndarray) -> np.ndarray:
+def scattered(
+    cuts: list[slice], part: Callable, w: VirtualWeight, shape: Shape, table: np.ndarray
+) -> np.ndarray:
     """The sum of what part(cut, dtable) adds to dtable, over all cuts."""
-    if not apart(w):
+    if not apart(w, shape):
         most = max(2, w.size // w.hash.buckets)  # to clear and merge a table costs as its additions
         return lanes(w.hash.buckets, table.dtype, cuts, part, most)
     dtable = np.zeros_like(table)  # no two parts add to one bucket
@@ -182,10 +184,10 @@ def turn(name: str, x: np.ndarray) -> np.ndarray:
 
 def strips(x: np.ndarray) -> np.ndarray:
     """x (batch, n) as (strips, batch, columns of a block), 0 beyond n."""
-    block = columns(x.dtype)
-    result = workspace("strips", (-(-x.shape[1] // block), len(x), block), x.dtype)
-    kernel = compiled(sweep.strip, njit)
-    run_kernels(
-        [lambda cut=cut: kernel(x, result, cut.start, cut.stop) for cut in blocks(len(result), 64)]
-    )
+    (batch, n), block = x.shape, columns(x.dtype)
+    full, rest = divmod(n, block)
+    result = workspace("strips", (full + (rest > 0), batch, block), x.dtype)
+    result[:full] = x[:, : full * block].reshape(batch, full, block).swapaxes(0, 1)
+    if rest:
+        result[full, :, :rest], result[full, :, rest:] = x[:, full * block :], 0
     return result
