@@ -171,6 +171,13 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/threads.py",
+        "return min(int(asked), cores)",
+        "return int(asked)",
+        "more threads than cores, as the environment says",
+        threads("test_the_number_of_threads"),
+    ),
+    Mutant(
+        "core/threads.py",
         "for part in left:",
         "for part in parts:",
         "every worker does every part",

@@ -26,18 +26,19 @@ _before: list[tuple[object, int]] = []
 
 
 def get_threads() -> int:
-    """How many threads work: as set by `set_threads`, or MINIHASH_NUM_THREADS, or the number of
-    cores this process may use."""
+    """How many threads work: as set by `set_threads`, or one for each core this process may use,
+    or at most MINIHASH_NUM_THREADS of these."""
     if _threads is not None:
         return _threads
     asked = os.environ.get("MINIHASH_NUM_THREADS", "")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     if not asked:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return cores
     if not asked.isdecimal() or int(asked) < 1:
         raise ValueError(
             f"MINIHASH_NUM_THREADS must be a positive integer, got {asked!r}; unset or correct it"
         )
-    return int(asked)
+    return min(int(asked), cores)
 
 
 def set_threads(n: int | None) -> None:
