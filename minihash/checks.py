@@ -21,7 +21,7 @@ def float_array(
         raise TypeError(
             f"{name} must be float32 or float64, got {array.dtype}; convert it with astype"
         )
-    if dtype is not None and array.dtype != np.dtype(dtype).newbyteorder(array.dtype.byteorder):
+    if dtype is not None and array.dtype.itemsize != np.dtype(dtype).itemsize:
         raise TypeError(
             f"{name} must be {np.dtype(dtype)} as the arrays it meets are, got {array.dtype}; "
             "convert one of them with astype"
@@ -35,6 +35,8 @@ def float_array(
         raise ValueError(
             f"{name} must have shape {expected}, got {array.shape}; reshape it or correct the layer"
         )
+    if array.dtype.isnative and array.flags.c_contiguous:
+        return array
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")
 
 

@@ -25,9 +25,9 @@ from minihash.hashes.body import compiled
 from minihash.hashes.jit import njit
 from minihash.weights import VirtualWeight
 
-PART, LEAST = 256, 48  # most rows or columns of V in a part; fewest, where there would be one part
-PARTS = 8  # that V is cut into, if they are not smaller than that
-INLINE = 2**16  # virtual weights below which one part does everything
+PART = 256  # rows or columns of V in a part, at most,
+PARTS = 8  # of at least so many parts, unless they would have
+LEAST = 2**16  # fewer virtual weights, which are not worth a thread's while
 TALL, WIDE = 48, 480  # of a tile, but for multiples of the sizes of a block of sums
 COPY, EXAMPLES = 2**21, 32  # bytes of a copy, but for at least so many examples
 
@@ -102,8 +102,8 @@ def batches(count: int, shape: Shape, dtype: np.dtype) -> Iterator[slice]:
 def parts(shape: Shape, axis: int, w: VirtualWeight, dtype: np.dtype) -> list[slice]:
     """The rows (axis 0) or columns of each part, from multiples of what a block of sums has."""
     size, unit = shape[axis], columns(dtype) if (axis == 1) != w.transposed else ROWS
-    most = max(min(PART, -(-size // PARTS)), LEAST) if shape[0] * shape[1] > INLINE else size
-    cuts = blocks(-(-size // unit), -(-most // unit))
+    most = max(min(PART, -(-size // PARTS)), LEAST // shape[1 - axis])
+    cuts = blocks(-(-size // unit), max(1, -(-most // unit)))
     return [slice(unit * cut.start, min(unit * cut.stop, size)) for cut in cuts]
 
 
