@@ -1,11 +1,13 @@
-"""All benchmarks that have targets, one after another: python -m benchmarks [--json FOLDER]. Exit
-status 1 where a target is missed. What they wrote, `benchmarks.render` puts into the README."""
+"""All benchmarks that have targets, each in a process of its own: python -m benchmarks [--json
+FOLDER]. Exit status 1 where a target is missed. What they wrote, `benchmarks.render` puts into the
+README."""
 
 import argparse
 import os
+import subprocess
 import sys
 
-from benchmarks import core, cuda, layers, memory, startup, training
+NAMES = ("core", "layers", "training", "memory", "startup", "cuda")
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--json", metavar="FOLDER", help="write core.json, training.json ... there")
@@ -13,9 +15,8 @@ options = parser.parse_args()
 if options.json:
     os.makedirs(options.json, exist_ok=True)
 status = 0
-for module in (core, layers, training, memory, startup, cuda):
-    name = module.__name__.split(".")[1]
-    print(f"\n{name}: {module.__doc__.splitlines()[0]}", flush=True)
+for name in NAMES:
+    print(f"\n{name}", flush=True)
     path = ["--json", os.path.join(options.json, f"{name}.json")] if options.json else []
-    status |= module.main(path)
+    status |= subprocess.call([sys.executable, "-m", f"benchmarks.{name}", *path])
 sys.exit(status)

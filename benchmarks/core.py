@@ -25,6 +25,7 @@ from minihash.core import panels, threads, tiles
 from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Uniform
 
 NAME = "benchmarks.core"
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read by PyTorch; see benchmarks/__init__.py
 FIRST = Uniform(N * N // 10, signed=True)
 # what, hash, side, beside what: at most how often its time
 CASES: list[tuple[str, Hash, str, dict[str, float]]] = [
