@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from tests.conv_cases import bits, equal
 from tests.core_cases import with_threads
 from tests.direct_cases import cases, cut, make, some
 from tests.strategies import layouts
+
+ROOT = Path(__file__).resolve().parents[1]
 
 pytest.importorskip("numba")
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -246,7 +249,7 @@ def test_nothing_outside_of_any_array_is_read_or_written():
 
     def run(*arguments):
         command = [sys.executable, "-c", GUARDED, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment)
+        return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT)
 
     run_inside = run()
     assert run_inside.stdout == "inside\n", run_inside.stderr[-2000:]
@@ -274,6 +277,7 @@ def test_the_loops_are_right_on_a_processor_without_long_vectors():
         capture_output=True,
         text=True,
         env={**os.environ} | settings_,
+        cwd=ROOT,
     )
     assert run.stdout == "right\n", run.stderr[-2000:]
 
