@@ -27,19 +27,18 @@ from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Uniform
 NAME = "benchmarks.core"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read by PyTorch; see benchmarks/__init__.py
 FIRST = Uniform(N * N // 10, signed=True)
-# what, hash, side, beside what: at most how often its time
-CASES: list[tuple[str, Hash, str, dict[str, float]]] = [
-    ("uniform, signed, table 10 %", FIRST, "ours", {"dense": 1.5, "PyTorch": 0.35}),
-    ("the same, V kept for backward", FIRST, "kept", {"dense": 1.3}),
-    ("uniform, signed, table 1 %", Uniform(N * N // 100, signed=True), "ours", {"dense": 1.4}),
-    ("uniform, signed, table 100 %", Uniform(N * N, signed=True), "ours", {"dense": 3.0}),
-    ("neighborhood, radius 100", Neighborhood(N * N // 10, 100), "ours", {"dense": 1.5}),
-    ("dirichlet, alpha 1", Dirichlet(N * N // 10, 1.0), "ours", {"dense": 2.5}),
-    ("modulus, n = 400,001", Modulus(400_001), "ours", {"dense": 1.1}),
-    ("modulus, n = 2,003", Modulus(2_003), "ours", {"dense": 1.1}),
-    ("neighborhood, radius 0, n = 400,001", Neighborhood(400_001, 0), "ours", {"dense": 1.1}),
-    ("modulus, n = 200 fan_in", Modulus(200 * N), "ours", {"dense": 0.2}),
-    ("modulus, n = 500", Modulus(500), "ours", {"dense": 0.4}),
+# what, hash, beside what: at most how often its time
+CASES: list[tuple[str, Hash, dict[str, float]]] = [
+    ("uniform, signed, table 10 %", FIRST, {"dense": 1.5, "PyTorch": 0.35}),
+    ("uniform, signed, table 1 %", Uniform(N * N // 100, signed=True), {"dense": 1.4}),
+    ("uniform, signed, table 100 %", Uniform(N * N, signed=True), {"dense": 3.0}),
+    ("neighborhood, radius 100", Neighborhood(N * N // 10, 100), {"dense": 1.5}),
+    ("dirichlet, alpha 1", Dirichlet(N * N // 10, 1.0), {"dense": 2.5}),
+    ("modulus, n = 400,001", Modulus(400_001), {"dense": 1.1}),
+    ("modulus, n = 2,003", Modulus(2_003), {"dense": 1.1}),
+    ("neighborhood, radius 0, n = 400,001", Neighborhood(400_001, 0), {"dense": 1.1}),
+    ("modulus, n = 200 fan_in", Modulus(200 * N), {"dense": 0.2}),
+    ("modulus, n = 500", Modulus(500), {"dense": 0.4}),
 ]
 # the same, of a forward pass of one example
 SINGLE: list[tuple[str, Hash, dict[str, float]]] = [
@@ -51,12 +50,11 @@ layer_of = lru_cache(maxsize=1)(Layer)  # so that groups of one layer verify aga
 
 
 def products(table: Table, rounds: int) -> None:
-    for what, hash_, side, targets in CASES:
+    for what, hash_, targets in CASES:
         layer = layer_of(hash_)
-        ours = layer.kept() if side == "kept" else layer.ours
-        layer.verify(ours())
+        layer.verify(layer.ours())
         makers = {"dense": layer.dense, "PyTorch": layer.pytorch}
-        times = alternate({"ours": ours} | {k: makers[k]() for k in targets}, rounds)
+        times = alternate({"ours": layer.ours} | {k: makers[k]() for k in targets}, rounds)
         compare(table, what, times, targets)
 
 

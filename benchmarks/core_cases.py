@@ -1,7 +1,6 @@
 """One hashed layer with its data, and what it replaces.
 
     ours       core.matmul and core.matmul_backward
-    kept       the same, with V kept from forward to backward in an array made beforehand
     dense      NumPy/BLAS, y = x V^T, dx = dy V, dV = dy^T x, of the same virtual size
     PyTorch    F.linear(x, table[index]) and autograd, int64 index made beforehand, no signs
 
@@ -41,15 +40,6 @@ class Layer:
 
     def ours(self) -> Results:
         return self.forward(), *self.backward()
-
-    def kept(self) -> Callable[[], Results]:
-        V = np.empty(self.w.shape, np.float32)
-
-        def step() -> Results:
-            y = core.matmul(self.x, self.table, self.w, kept=V)
-            return y, *core.matmul_backward(self.dy, self.x, self.table, self.w, kept=V)
-
-        return step
 
     def dense(self, forward: bool = False) -> Callable[[], object]:
         V = core.gather(self.table, self.w)

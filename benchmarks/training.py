@@ -3,9 +3,8 @@
     python -m benchmarks.training [--json FILE] [--rounds N] [--data-dir DIR]
 
 Ours beside PyTorch with `table[index]` and beside PyTorch's plain dense net of the same shape: the
-same batches of 128, the same standardised inputs, SGD with momentum, on the same threads; ours with
-a memory budget of 1 MiB a weight. Verified first: in float64 the losses of our first steps and of
-the `table[index]` twin's agree.
+same batches of 128, the same standardised inputs, SGD with momentum, on the same threads. Verified
+first: in float64 the losses of our first steps and of the `table[index]` twin's agree.
 """
 
 import argparse
@@ -85,7 +84,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=15, help="timed epochs (default 15)")
     parser.add_argument("--data-dir", help="folder of MNIST (default: MINIHASH_DATA)")
     options = parser.parse_args(arguments)
-    core.set_memory_budget(2**20)  # each V of this net is kept from forward to backward
     try:
         data = load("mnist", options.data_dir)
     except FileNotFoundError:

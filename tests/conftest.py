@@ -32,7 +32,3 @@ if "MINIHASH_DATA" not in os.environ and _beside.is_dir():
     os.environ["MINIHASH_DATA"] = str(_beside)
 
 os.environ["MINIHASH_CACHE"] = "off"
-
-# Small weights are kept from forward to backward here, so that both ways are tested: evaluation and
-# large weights take the other.
-os.environ["MINIHASH_MEMORY_BUDGET"] = str(2**20)

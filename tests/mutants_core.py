@@ -56,14 +56,6 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/sweep.py",
-        "kept[top + r, left : left + columns] = tile[r, :columns]",
-        "kept[top + r, p.left : p.left + columns] = tile[r, :columns]",
-        "tiles kept in the wrong columns",
-        "tests/test_core_kept.py -k beyond_several_panels",
-        jit=True,
-    ),
-    Mutant(
-        "core/sweep.py",
         "            line[full:] = 0\n",
         "",
         "what an earlier batch left beyond this one",
@@ -218,20 +210,6 @@ CORE_MUTANTS = [
         "return array",
         "strides and byte order handed to a kernel",
         edges("layout and byte and numba and float64"),
-    ),
-    Mutant(
-        "core/kept.py",
-        "w.size * np.dtype(dtype).itemsize > memory_budget()",
-        "w.size > memory_budget()",
-        "a budget of entries, not of bytes",
-        "tests/test_core_kept.py -k within_the_budget",
-    ),
-    Mutant(
-        "core/kept.py",
-        "or kept.shape != w.shape",
-        "or kept.size != w.size",
-        "V kept in an array of another shape",
-        "tests/test_core_kept.py -k bad_array and numpy",
     ),
     Mutant(
         "core/panel_rows.py",

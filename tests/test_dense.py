@@ -56,7 +56,7 @@ def dense_layers(draw):
 
 @st.composite
 def cases(draw, arrays):
-    """(layer, params, x, dy, step), numbers drawn from `arrays`; in training V may be kept."""
+    """(layer, params, x, dy, step), numbers drawn from `arrays`."""
     layer, dtype, batch = draw(dense_layers()), draw(dtypes), draw(sizes)
     fan_out, fan_in = layer.weight.shape
     tables = {w.table: w.hash.buckets for w in layer.weights()}

@@ -69,14 +69,3 @@ def test_what_is_turned_is_zero_beyond_the_batch(dtype, batch):
     turned = tiles.turn("x", x)
     np.testing.assert_array_equal(turned[:90, :batch], x.T)
     assert not turned[:90, batch:].any() and turned.shape[1] // columns(dtype) % 2 == 1
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("n", [1, 7, 16, 50])
-def test_strips_are_zero_beyond_the_columns(dtype, n):
-    tiles.strips(np.full((64, 90), np.nan, dtype))
-    x = np.random.default_rng(0).standard_normal((5, n)).astype(dtype)
-    strips = tiles.strips(x)
-    flat = strips.swapaxes(0, 1).reshape(5, -1)
-    np.testing.assert_array_equal(flat[:, :n], x)
-    assert not flat[:, n:].any()

@@ -121,9 +121,8 @@ def test_products_with_a_transposed_weight_are_within_their_bound(
     x, dy = cc.real(rng, (batch, fan_in), dtype), cc.real(rng, (batch, fan_out), dtype)
     table = cc.real(rng, (w.hash.buckets,), dtype)
     V = cc.gathered(table, w.T).T
-    kept = core.room_for(w, dtype) if data.draw(st.booleans()) else None
-    y = matmul(x, table, w, backend, kept)
-    dx, dtable = matmul_backward(dy, x, table, w, backend, kept)
+    y = matmul(x, table, w, backend)
+    dx, dtable = matmul_backward(dy, x, table, w, backend)
     assert y.dtype == dx.dtype == dtable.dtype == dtype
     assert y.flags.c_contiguous and dx.flags.c_contiguous
     bound = cc.gamma(fan_in, dtype) * cc.product(np.abs(x), np.abs(V))
@@ -248,26 +247,3 @@ def test_hashednets_keys_stay_those_of_the_weight(backend):
 def test_distinct_rows_of_a_transposed_weight_are_columns():
     w = VirtualWeight((100, 50), Modulus(500))
     assert distinct(w.T) == distinct(w)[::-1] == (50, 10)
-
-
-def test_a_transposed_weight_is_kept_whole_beyond_several_panels():
-    w = VirtualWeight((2500, 600), Uniform(300, 2, True)).T
-    rng = np.random.default_rng(1)
-    table, x, dy = (cc.real(rng, s, np.float32) for s in ((300,), (2, 2500), (2, 600)))
-    kept = panels.upright(w, np.float32)
-    y = matmul(x, table, w, "numba", kept)
-    np.testing.assert_array_equal(kept, gather(table, w))
-    assert y.tobytes() == matmul(x, table, w, "numba").tobytes()
-    with_it, without = (matmul_backward(dy, x, table, w, "numba", k) for k in (kept, None))
-    assert [a.tobytes() for a in with_it] == [a.tobytes() for a in without]
-
-
-def test_room_for_a_transposed_weight_lies_as_its_identifiers_do():
-    w = VirtualWeight((30, 20), Uniform(50, 2, True))
-    rng = np.random.default_rng(0)
-    table, x = cc.real(rng, (50,), float), cc.real(rng, (4, 30), float)
-    kept = core.room_for(w.T, float)
-    matmul(x, table, w.T, "numba", kept)
-    for other in (kept.copy(order="C"), np.empty((20, 60)).T[::2].T):
-        with pytest.raises(ValueError, match=r"in the order of the identifiers.*make it with"):
-            matmul(x, table, w.T, "numba", other)

@@ -17,8 +17,7 @@ The contract, for every backend:
 - on any input, bit-identical from run to run and for any number of threads;
 - results are freshly allocated, inputs are never written;
 - bad input is refused here, before any kernel; NaN and infinities propagate;
-- V is never held whole, unless the caller gives `matmul` an array to keep it in (`room_for` says
-  when the memory budget, MINIHASH_MEMORY_BUDGET bytes a weight or `set_memory_budget`, allows it).
+- V is never held whole.
 
 The backend is the argument `backend`, else the one set by `use`, else MINIHASH_BACKEND, else numba
 where it is installed, else numpy. `cuda` is only ever taken when asked for. It takes device arrays
@@ -35,19 +34,11 @@ from types import ModuleType
 import numpy as np
 
 from minihash.checks import float_array, index_array
-from minihash.core.kept import (
-    DEFAULT_BUDGET,
-    checked,
-    memory_budget,
-    room_for,
-    set_memory_budget,
-)
 from minihash.core.threads import get_threads, set_threads
 from minihash.weights import VirtualWeight
 
 __all__ = [
     "BACKENDS",
-    "DEFAULT_BUDGET",
     "backends",
     "gather",
     "gather_rows",
@@ -55,11 +46,8 @@ __all__ = [
     "get_threads",
     "matmul",
     "matmul_backward",
-    "memory_budget",
-    "room_for",
     "scatter_add",
     "scatter_add_rows",
-    "set_memory_budget",
     "set_threads",
     "use",
 ]
@@ -187,12 +175,10 @@ def matmul(
     table: np.ndarray,
     w: VirtualWeight,
     backend: str | None = None,
-    kept: np.ndarray | None = None,
 ) -> np.ndarray:
     """y = x V^T, without building V.
 
     x: float (batch, fan_in); table: (buckets,), the same dtype; w.shape = (fan_out, fan_in).
-    kept: where to write V for `matmul_backward`, as `room_for` made it; None: nowhere.
     Returns y (batch, fan_out). Raises as `gather` does.
 
     >>> from minihash.hashes import Modulus
@@ -203,7 +189,7 @@ def matmul(
     module = get_backend(backend)
     table = _table(table, w, module)
     x = _batch(x, "x", 1, table, w, module)
-    return module.matmul(x, table, w, kept=checked(kept, table, w))
+    return module.matmul(x, table, w)
 
 
 def matmul_backward(
@@ -212,13 +198,11 @@ def matmul_backward(
     table: np.ndarray,
     w: VirtualWeight,
     backend: str | None = None,
-    kept: np.ndarray | None = None,
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """dx = dy V and dtable = scatter_add(dy^T x), without building V or dV.
 
     dy: (batch, fan_out); x: (batch, fan_in); table: (buckets,), one dtype.
-    kept: the array that `matmul` was given with the same table, if any: spares making V again.
     need_dx: whether to multiply by V at all; if not, dx is None.
     Returns dx (batch, fan_in) and dtable (buckets,). Raises as `gather` does.
 
@@ -236,8 +220,7 @@ def matmul_backward(
             f"x and dy must have one batch size, got {len(x)} and {len(dy)}; "
             "pass the x that the forward pass saw"
         )
-    kept = checked(kept, table, w)
-    return module.matmul_backward(dy, x, table, w, kept=kept, need_dx=need_dx)
+    return module.matmul_backward(dy, x, table, w, need_dx)
 
 
 def _floats(

@@ -64,15 +64,14 @@ def scatter_add_rows(
     return add(dE, w, by_rows(w, rows), deterministic)
 
 
-def matmul(x: Array, table: Array, w: VirtualWeight, kept: np.ndarray | None = None) -> Array:
-    """`kept` stays as it is: the host's memory is far away."""
+def matmul(x: Array, table: Array, w: VirtualWeight) -> Array:
     batch, (fan_out, fan_in), (down, along) = len(x), w.shape, w.strides
     y = times_weight(flat(x), (batch, fan_out, fan_in), flat(table), (w.first_id, along, down), w)
     return home(y, (batch, fan_out), x, table)
 
 
 def matmul_backward(
-    dy: Array, x: Array, table: Array, w: VirtualWeight, kept=None, need_dx=True, deterministic=True
+    dy: Array, x: Array, table: Array, w: VirtualWeight, need_dx=True, deterministic=True
 ) -> tuple[Array | None, Array]:
     batch, (fan_out, fan_in), (down, along) = len(x), w.shape, w.strides
     flat_dy, flat_x = flat(dy), flat(x)

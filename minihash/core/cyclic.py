@@ -64,10 +64,9 @@ def matmul(
     x: np.ndarray,
     table: np.ndarray,
     w: VirtualWeight,
-    kept: np.ndarray | None = None,
 ) -> np.ndarray:
     shape = distinct(w)
-    y = tiles.matmul(fold(x, shape[1]), table, w, shape, kept)
+    y = tiles.matmul(fold(x, shape[1]), table, w, shape)
     return unfold(y, w.shape[0])
 
 
@@ -76,10 +75,9 @@ def matmul_backward(
     x: np.ndarray,
     table: np.ndarray,
     w: VirtualWeight,
-    kept: np.ndarray | None = None,
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
     shape = distinct(w)
     folded = fold(dy, shape[0]), fold(x, shape[1])
-    dx, dtable = tiles.matmul_backward(*folded, table, w, shape, kept, need_dx)
+    dx, dtable = tiles.matmul_backward(*folded, table, w, shape, need_dx)
     return unfold(dx, w.shape[1]) if need_dx else None, dtable

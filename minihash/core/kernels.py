@@ -3,6 +3,7 @@
     locate    buckets[r, c], signs[r, c] of the identifier firsts[r] + c
     read      tile[r, c] = sign * table[bucket]
     add       dtable[bucket] += sign * tile[r, c]; the tile may be overwritten
+    dots      sums[r] += sum over c of sign * table[bucket] x[c]
 
 Each loop has one kind of work: the arithmetic of a hash, which LLVM then turns into SIMD, or the
 memory accesses at the buckets, which would make the arithmetic scalar at ten times the cost. Where
@@ -21,6 +22,7 @@ import numpy as np
 
 from minihash.core import sweep
 from minihash.core.panels import workspace
+from minihash.core.registers import dot
 from minihash.hashes.body import bound, compiled
 from minihash.hashes.hash import Hash
 from minihash.hashes.jit import njit
@@ -36,6 +38,7 @@ class Kernels(NamedTuple):
     locate: Callable
     read: Callable
     add: Callable
+    dots: Callable
     sweep: Callable
 
 
@@ -54,20 +57,20 @@ def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bo
         return bound(body, f"{body.__name__}-{tag}", **globals_)
 
     if runs:
-        loops = locate_nothing, template(read_runs, draw=draw), template(add_runs, draw=draw)
+        loops = locate_nothing, *(template(f, draw=draw) for f in (read_runs, add_runs, dots_runs))
     else:
         buckets = (
             template(locate_placed, draw=draw, place=place)
             if place
             else template(locate_drawn, draw=draw)
         )
-        loops = buckets, read_plain, add_plain
+        loops = buckets, read_plain, add_plain, dots_plain
         if sign:
             signs = template(locate_signs, sign=sign)
             both = template(locate_signed, locate_buckets=buckets, locate_signs=signs)
-            loops = both, read_signed, add_signed
-    locate, read, add = loops
-    through = template(sweep.sweep, locate=locate, read=read, add=add)
+            loops = both, read_signed, add_signed, dots_signed
+    locate, read, add, dots = loops
+    through = template(sweep.sweep, locate=locate, read=read, add=add, dots=dots)
     return Kernels(*(compiled(body, njit) for body in (*loops, through)))
 
 
@@ -195,6 +198,18 @@ def add_signed(tile, dtable, firsts, buckets, signs, constants):
             dtable[buckets[r, c]] += row[c]
 
 
+def dots_plain(table, x, sums, tile, firsts, buckets, signs, constants):
+    read_plain(table, tile, firsts, buckets, signs, constants)
+    for r in range(sums.size):
+        sums[r] += dot(tile[r, : x.size], x)
+
+
+def dots_signed(table, x, sums, tile, firsts, buckets, signs, constants):
+    read_signed(table, tile, firsts, buckets, signs, constants)
+    for r in range(sums.size):
+        sums[r] += dot(tile[r, : x.size], x)
+
+
 def signed(v, s):
     """s v, and 0 where s is 0 even if v is not finite."""
     return v if s > 0 else (-v if s < 0 else np.float32(0))
@@ -227,4 +242,16 @@ def add_runs(tile, dtable, firsts, buckets, signs, constants):
             chunk = row[start : start + np.int64(run - i % run)]
             for c in range(chunk.size):
                 dtable[b + U64(c)] += chunk[c]
+            start += chunk.size
+
+
+def dots_runs(table, x, sums, tile, firsts, buckets, signs, constants):
+    state, _, run = constants
+    for r in range(sums.size):
+        start = 0
+        while start < x.size:
+            i = firsts[r] + U64(start)
+            b = np.int64(draw(i, i % state[0], state))
+            chunk = x[start : start + np.int64(run - i % run)]
+            sums[r] += dot(table[b : b + chunk.size], chunk)
             start += chunk.size

@@ -53,10 +53,8 @@ def scatter_add_rows(dV: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.n
     return panel_rows.scatter_add_rows(dV, rows, w)
 
 
-def matmul(
-    x: np.ndarray, table: np.ndarray, w: VirtualWeight, kept: np.ndarray | None = None
-) -> np.ndarray:
-    return cyclic.matmul(x, table, w, kept)
+def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    return cyclic.matmul(x, table, w)
 
 
 def matmul_backward(
@@ -64,7 +62,6 @@ def matmul_backward(
     x: np.ndarray,
     table: np.ndarray,
     w: VirtualWeight,
-    kept: np.ndarray | None = None,
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
-    return cyclic.matmul_backward(dy, x, table, w, kept, need_dx)
+    return cyclic.matmul_backward(dy, x, table, w, need_dx)

@@ -46,12 +46,8 @@ def add(dV: np.ndarray, w: VirtualWeight, ids: np.ndarray) -> np.ndarray:
         return total.astype(dV.dtype)
 
 
-def matmul(
-    x: np.ndarray, table: np.ndarray, w: VirtualWeight, kept: np.ndarray | None = None
-) -> np.ndarray:
+def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
     V = gather(table, w)
-    if kept is not None:
-        kept[:] = V
     # The bits of a product depend on how BLAS cuts it.
     with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):
         return x @ V.T
@@ -62,11 +58,10 @@ def matmul_backward(
     x: np.ndarray,
     table: np.ndarray,
     w: VirtualWeight,
-    kept: np.ndarray | None = None,
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
     with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):
-        dx = dy @ (gather(table, w) if kept is None else kept) if need_dx else None
+        dx = dy @ gather(table, w) if need_dx else None
         dtable = scatter_add(dy.T @ x, w)
     return dx, dtable
 

@@ -35,7 +35,11 @@ def blocks(size: int, most: int) -> Iterator[slice]:
     >>> list(blocks(10, 4))
     [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
     """
-    count = -(-size // most)
+    return cut(size, -(-size // most))
+
+
+def cut(size: int, count: int) -> Iterator[slice]:
+    """0 .. size cut into `count` nearly equal slices."""
     for k in range(count):
         yield slice(size * k // count, size * (k + 1) // count)
 

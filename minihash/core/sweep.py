@@ -9,80 +9,77 @@ For each tile of a part of W (rows i, columns j):
     tile           = sum over b of u[i, b] v[b, j]                      and, backward,
     dtable[bucket] += sign * tile
 
-A tile is located once for both passes, and never leaves the core that made it. So that products
-read vectors (registers.py), a and u are turned, an example a column, with rows of `stride` numbers;
-v is in strips of as many columns as a block. What a block has more than the tile is in the spare
-room of the arrays, and is never looked at. A single example going forward along the rows stays as
-it is (stride 1): its products are sums of their own.
+and, at the end of the part, y[b, :] = total[:, b]. A tile is located once for both passes, and
+never leaves the core that made it. So that products read vectors (registers.py), a and u are
+turned, an example a column, with rows of `stride` numbers, and v is laid into strips of as many
+columns as a block. What a block has more than the tile is in the spare room of the arrays, and is
+never looked at. A single example going forward along the rows stays as it is (stride 1): its
+products are sums of their own.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from minihash.core.registers import ROWS, Block, dot, product
+from minihash.core.registers import ROWS, Block, product
 from minihash.hashes.xxh32 import U64
 
-FROM_TABLE, TO_KEPT, FROM_KEPT = 0, 1, 2
 
-
-class Part(NamedTuple):
-    """What of W to go through, and how."""
+class Plan(NamedTuple):
+    """How to go through W."""
 
     first: np.uint64  # the identifier of W[0, 0]
     width: int  # of W
-    top: int
-    bottom: int
-    left: int  # a multiple of `block`
-    right: int
+    rows: int  # that count
+    columns: int  # that count
     tall: int  # rows of a tile, a multiple of ROWS
     wide: int  # its columns, a multiple of ROWS and of `block`
     block: int  # columns of a block
     batch: int
     stride: int
-    along: int
-    source: int
+    along: int  # whether a part is some rows of W, and products go along them; else some columns
     forward: int  # whether to multiply by the tile
     backward: int  # whether to add its gradient
 
 
-def sweep(p, table, kept, a, total, u, v, dtable, tile, buckets, signs, constants):
-    """a, total, u, v, dtable, buckets, signs: flat. kept: W, or of no size. tile: (tall, wide) and
-    spare room. `locate`, `read` and `add` are bound to those of a hash (kernels.py)."""
-    for left in range(p.left, p.right, p.wide):
-        columns = min(p.wide, p.right - left)
-        for top in range(p.top, p.bottom, p.tall):
-            rows = min(p.tall, p.bottom - top)
+def sweep(p, start, stop, table, a, y, u, v, dtable, room, constants):
+    """The part start .. stop - 1. a, u, dtable: flat; y, v: (batch, ...). room: the work space of a
+    thread, all flat but the tile. `locate`, `read`, `add` and `dots` are bound to those of a hash
+    (kernels.py)."""
+    total, strips, tile, buckets, signs = room
+    total[: (stop - start + ROWS) * p.stride] = 0
+    first, last = (0, p.columns) if p.along else (start, stop)
+    above, below = (start, stop) if p.along else (0, p.rows)
+    for left in range(first, last, p.wide):
+        columns = min(p.wide, last - left)
+        if p.backward:
+            lay(v, strips, left, columns, p)
+        for top in range(above, below, p.tall):
+            rows = min(p.tall, below - top)
             firsts = np.empty(rows, np.uint64)
             for r in range(rows):
                 firsts[r] = p.first + U64(top + r) * U64(p.width) + U64(left)
             where = buckets[: rows * columns].reshape(rows, columns)
             turned = signs[: rows * columns].reshape(rows, columns)
             locate(firsts, where, turned, constants)
-            if p.forward:
-                if p.source == FROM_KEPT:
-                    for r in range(rows):
-                        tile[r, :columns] = kept[top + r, left : left + columns]
-                else:
-                    read(table, tile, firsts, where, turned, constants)
-                if p.source == TO_KEPT:
-                    for r in range(rows):
-                        kept[top + r, left : left + columns] = tile[r, :columns]
+            if p.forward and p.stride == 1:
+                sums = total[top - above : top - above + rows]
+                dots(table, a[left : left + columns], sums, tile, firsts, where, turned, constants)
+            elif p.forward:
+                read(table, tile, firsts, where, turned, constants)
                 if p.along:
-                    multiply_along(tile, a, total, rows, columns, left, top - p.top, p)
+                    multiply_along(tile, a, total, rows, columns, left, top - above, p)
                 else:
-                    multiply_across(tile, a, total, rows, columns, top, left - p.left, p)
+                    multiply_across(tile, a, total, rows, columns, top, left - first, p)
             if p.backward:
-                slopes(tile, u, v, rows, columns, top, left, p)
+                slopes(tile, u, strips, rows, columns, top, p)
                 add(tile, dtable, firsts, where, turned, constants)
+    if p.forward:
+        turn_back(total, y, p.stride, p.block, start, stop)
 
 
 def multiply_along(tile, a, total, rows, columns, start, out, p):
     flat, width = tile.reshape(-1), tile.shape[1]
-    if p.stride == 1:
-        for r in range(rows):
-            total[out + r] += dot(tile[r, :columns], a[start : start + columns])
-        return
     for r in range(0, rows, ROWS):
         for n in range(0, p.batch, p.block):
             block = Block(
@@ -117,7 +114,7 @@ def multiply_across(tile, a, total, rows, columns, start, out, p):
             product(flat, a, total, block)
 
 
-def slopes(tile, u, v, rows, columns, top, left, p):
+def slopes(tile, u, strips, rows, columns, top, p):
     flat, width = tile.reshape(-1), tile.shape[1]
     for c in range(0, columns, p.block):
         for r in range(0, rows, ROWS):
@@ -126,34 +123,50 @@ def slopes(tile, u, v, rows, columns, top, left, p):
                 at_a=(top + r) * p.stride,
                 step_k=1,
                 step_m=p.stride,
-                at_b=(left + c) * p.batch,
+                at_b=c * p.batch,
                 step_b=p.block,
                 at_c=r * width + c,
                 step_c=width,
                 fresh=1,
             )
-            product(u, v, flat, block)
+            product(u, strips, flat, block)
 
 
-# Layouts, for i in start .. stop - 1.
+# Layouts.
 
 
-def turn(x, turned, block, start, stop):
-    """turned[i, b] = x[b, i], and 0 beyond the batch. A line of the cache at a time: `block`."""
-    batch, stride = len(x), turned.shape[1]
-    for n in range(0, stride, block):
-        full = min(block, max(0, batch - n))
-        for i in range(start, stop):
-            line = turned[i, n : n + block]
-            for b in range(full):
-                line[b] = x[n + b, i]
+def lay(v, strips, left, columns, p):
+    """strips[c / block, b, c mod block] = v[b, left + c], and 0 beyond the columns."""
+    for c in range(0, columns, p.block):
+        full = min(p.block, columns - c)
+        for b in range(p.batch):
+            start = c * p.batch + b * p.block
+            line, source = strips[start : start + p.block], v[b, left + c : left + c + full]
+            for k in range(full):
+                line[k] = source[k]
             line[full:] = 0
 
 
-def turn_back(total, y, block, start, stop):
-    """y[b, i] = total[i - start, b]."""
+def turn(x, turned, stride, block, start, stop):
+    """turned[i, b] = x[b, i], and 0 beyond the batch, for i in start .. stop - 1. A line of the
+    cache at a time: `block`; with unsigned indices, which need no check for negative ones."""
+    batch, width = x.shape
+    flat, wide = x.reshape(-1), U64(width)
+    for n in range(0, batch, block):
+        full = U64(min(block, batch - n))
+        for i in range(start, stop):
+            source, line = U64(n * width + i), U64(i * stride + n)
+            for b in range(full):
+                turned[line + U64(b)] = flat[source + U64(b) * wide]
+    for i in range(start, stop):
+        turned[i * stride + batch : (i + 1) * stride] = 0
+
+
+def turn_back(total, y, stride, block, start, stop):
+    """y[b, i] = total[i - start, b] for i in start .. stop - 1."""
+    step = U64(stride)
     for n in range(start, stop, block):
         for b in range(len(y)):
-            row = y[b, n : min(n + block, stop)]
-            for i in range(row.size):
-                row[i] = total[n - start + i, b]
+            row, source = y[b, n : min(n + block, stop)], U64((n - start) * stride + b)
+            for i in range(U64(row.size)):
+                row[i] = total[source + U64(i) * step]

@@ -10,8 +10,7 @@
 x may have positions, as (batch, length, fan_in): each is an example here, and the sums over the
 batch are over the positions too.
 
-The core never builds V or dV; in training it keeps V from forward to backward where that fits its
-memory budget. W and B are tables of `params`; if they are one, its gradient is the sum of the two.
+The core never builds V or dV. W and B are tables of `params`; if they are one, its gradient is the sum of the two.
 
 Source: Chen et al., HashedNets, arXiv 1504.04788, equations 7 to 12; with the identity hash, any
 textbook's dense layer.
@@ -26,7 +25,7 @@ from minihash.checks import float_array, parameter
 from minihash.layers.layer import Layer, Params, column_sum
 from minihash.weights import VirtualWeight
 
-Cache = tuple[np.ndarray, np.ndarray | None]  # x, and V where it is kept
+Cache = tuple[np.ndarray]  # x
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,11 @@ class Dense(Layer):
         """
         fan_out, fan_in = self.weight.shape
         x = float_array(x, "x of Dense", (None,) * max(1, np.ndim(x) - 1) + (fan_in,))
-        kept = None if step is None else core.room_for(self.weight, x.dtype)
         table = self._table(params, self.weight, x.dtype)
-        y = core.matmul(x.reshape(-1, fan_in), table, self.weight, kept=kept)
+        y = core.matmul(x.reshape(-1, fan_in), table, self.weight)
         if self.bias is not None:
             y += core.gather(self._table(params, self.bias, x.dtype), self.bias)
-        return y.reshape(*x.shape[:-1], fan_out), (x, kept)
+        return y.reshape(*x.shape[:-1], fan_out), (x,)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy, of y's shape -> dx, of x's, and the gradient of each table by its name."""
@@ -95,12 +93,12 @@ class Dense(Layer):
     def _backward(
         self, params: Params, cache: Cache, dy: np.ndarray, need_dx: bool
     ) -> tuple[np.ndarray | None, Params]:
-        x, kept = cache
+        (x,) = cache
         w, b = self.weight, self.bias
         dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype)
         dy, rows = (a.reshape(-1, a.shape[-1]) for a in (dy, x))
         table = self._table(params, w, x.dtype)
-        dx, dW = core.matmul_backward(dy, rows, table, w, kept=kept, need_dx=need_dx)
+        dx, dW = core.matmul_backward(dy, rows, table, w, need_dx=need_dx)
         grads = {w.table: dW}
         if b is not None:
             dB = core.scatter_add(column_sum(dy).astype(dy.dtype), b)
