@@ -70,7 +70,8 @@ def numbers(rng, shape, whole):
 
 @st.composite
 def cases(draw, whole=True):
-    """Any geometry: with narrow and with wide rows, tiles that end anywhere, margins left out."""
+    """Any geometry: with narrow and with wide rows, tiles that end anywhere, margins left out. Maps
+    and channels: as many as tiles have rows."""
 
     def pair(low, high):
         return draw(st.integers(low, high)), draw(st.integers(low, high))
@@ -82,8 +83,8 @@ def cases(draw, whole=True):
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     return make(
         batch=draw(st.integers(0, 4)),
-        channels=draw(st.integers(1, 5)),
-        maps=draw(st.sampled_from([1, 3, 4, 5, 8, 9])),
+        channels=draw(st.sampled_from([4, 5, 7, 8, 9, 16, 17])),
+        maps=draw(st.sampled_from([4, 5, 7, 8, 9])),
         size=tuple(n + m for n, m in zip(least, more, strict=True)),
         taps=taps,
         padding=padding,
@@ -104,15 +105,17 @@ def cut(entries, lanes):
 
 def some(dtype, whole=False):
     """One case of each kind, with real or whole numbers: rows in one vector and a half, in two, in
-    one and a piece, with odd heights; a margin left out; groups; no images; a row of a number."""
+    one and a piece, with odd heights; a margin left out; groups; no images; one position; strips of
+    channels that are full, and not."""
     rng = np.random.default_rng(7)
     for batch, channels, maps, size, taps, padding, dilation, groups in [
         (3, 4, 9, (7, 24), (3, 3), (1, 1), (1, 1), 1),
         (2, 5, 4, (5, 32), (3, 3), (1, 1), (1, 1), 2),
-        (2, 3, 8, (9, 17), (2, 4), (0, 2), (3, 1), 1),
+        (2, 17, 8, (9, 17), (2, 4), (0, 2), (3, 1), 1),
         (9, 4, 5, (5, 13), (1, 1), (2, 2), (1, 1), 3),
         (0, 4, 4, (5, 16), (3, 3), (1, 1), (1, 1), 1),
-        (1, 1, 1, (1, 1), (1, 1), (0, 0), (1, 1), 1),
+        (1, 4, 4, (1, 1), (1, 1), (0, 0), (1, 1), 1),
+        (2, 16, 4, (3, 8), (3, 3), (1, 1), (1, 1), 1),
     ]:
         geometry = size, taps, padding, dilation, groups, True, dtype
         yield make(batch, channels, maps, *geometry, lambda shape: numbers(rng, shape, whole))

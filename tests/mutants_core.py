@@ -70,8 +70,8 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/registers.py",
-        'builder.icmp_signed("==", p.fresh, number(0))',
-        'builder.icmp_signed("!=", p.fresh, number(0))',
+        'builder.icmp_signed("==", p.fresh, ir.Constant(p.fresh.type, 0))',
+        'builder.icmp_signed("!=", p.fresh, ir.Constant(p.fresh.type, 0))',
         "compiled sums that begin with what was there",
         "tests/test_registers.py -k product",
         jit=True,

@@ -5,6 +5,7 @@ within gamma_n sum |a b|.
 """
 
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minihash.core import registers
 from minihash.hashes import Identity
 from minihash.hashes.windows import Windows
-from minihash.layers import Conv2d, convolution, direct, vectors
+from minihash.layers import Conv2d, convolution, direct
 from minihash.weights import VirtualWeight
 from tests.bounds import assert_within, gamma, total_eps
 from tests.conv_cases import bits, equal
@@ -67,7 +69,7 @@ def test_the_number_of_threads_changes_no_bit(dtype):
 
 @both_dtypes
 def test_results_are_fresh_and_layouts_do_not_matter(dtype, monkeypatch):
-    monkeypatch.setattr(vectors, "available", lambda: True)
+    monkeypatch.setattr(registers, "available", lambda: True)
     layer = Conv2d(VirtualWeight((5, 4, 3, 3), Identity(180), "K"), padding=1)
     case = make(2, 4, 5, (5, 16), (3, 3), (1, 1), (1, 1), 1, False, dtype, rng().standard_normal)
     assert direct.suits(case.x, case.K, layer.windows, 1, backward=True)
@@ -116,6 +118,7 @@ SUITS = {
     "as it is": ({}, True, True),
     "a stride": ({"windows": Windows((3, 3), (1, 2), 1)}, False, False),
     "short rows": ({"x": np.zeros((2, 8, 9, 11), "f")}, False, False),
+    "rows of a piece": ({"x": np.zeros((2, 8, 9, 12), "f")}, True, True),
     "rows of doubles": ({"x": np.zeros((2, 8, 9, 7))}, True, True),
     "short outputs": ({"windows": Windows((3, 8), 1, 0)}, False, False),
     "few maps": ({"K": np.zeros((3, 8, 3, 3), "f")}, False, False),
@@ -125,7 +128,7 @@ SUITS = {
 
 
 @pytest.mark.parametrize("name", SUITS)
-def test_it_is_for_long_rows_and_several_channels(name, monkeypatch):
+def test_it_is_for_full_vectors_and_several_channels(name, monkeypatch):
     other, *expected = SUITS[name]
     arguments = {
         "x": np.zeros((2, 8, 9, 16), np.float32),
@@ -133,20 +136,20 @@ def test_it_is_for_long_rows_and_several_channels(name, monkeypatch):
         "windows": Windows((3, 3), 1, 1),
         "groups": 1,
     } | other
-    monkeypatch.setattr(vectors, "available", lambda: True)
+    monkeypatch.setattr(registers, "available", lambda: True)
     assert [direct.suits(**arguments, backward=back) for back in (False, True)] == expected
-    monkeypatch.setattr(vectors, "available", lambda: False)
+    monkeypatch.setattr(registers, "available", lambda: False)
     assert not direct.suits(**arguments, backward=False)
 
 
-def test_without_long_vectors_patches_do_it(monkeypatch):
+def test_without_registers_for_tiles_patches_do_it(monkeypatch):
     (case, *_) = some(np.float32)
     taken = []
     for name in ("convolve", "convolve_backward"):
         way = getattr(direct, name)
         monkeypatch.setattr(direct, name, lambda *a, way=way: taken.append(1) or way(*a))
     for there, times in ((True, 2), (False, 0)):
-        monkeypatch.setattr(vectors, "available", lambda there=there: there)
+        monkeypatch.setattr(registers, "available", lambda there=there: there)
         found = case.by(convolution)
         assert len(taken) == times
         taken.clear()
@@ -154,20 +157,15 @@ def test_without_long_vectors_patches_do_it(monkeypatch):
             np.testing.assert_allclose(result, found[name], rtol=0, atol=1e-3)
 
 
-def test_whether_vectors_are_long_depends_on_processor_and_compiler(monkeypatch):
-    import llvmlite.binding
-    import numba
-
-    features = {}
-    monkeypatch.setattr(llvmlite.binding, "get_host_cpu_features", lambda: features)
-    look = vectors.available.__wrapped__
-    assert not look()
-    features["avx512f"] = True
-    assert look()
-    monkeypatch.setattr(numba.config, "DISABLE_JIT", 1)
-    assert not look()
-    monkeypatch.setattr(vectors, "HAVE_NUMBA", False)
-    assert not look()
+@settings(max_examples=20)
+@given(cases(), st.integers(1, 3))
+def test_forward_any_number_of_channels_will_do(case, channels):
+    batch, count, *size = case.x.shape
+    x = case.x.reshape(batch, case.groups, count // case.groups, *size)[:, :, :channels]
+    x = x.reshape(batch, case.groups * channels, *size)
+    case = replace(case, x=x, K=case.K[:, :channels])
+    y = direct.convolve(case.x, case.K, case.B, case.windows, case.groups)
+    np.testing.assert_array_equal(y, case.by_torch()["y"])
 
 
 GUARDED = """
@@ -211,6 +209,7 @@ class Guarded:
     def ascontiguousarray(self, array):
         copy = self.empty(array.shape, array.dtype)
         copy[...] = array
+        copy.setflags(write=array.flags.writeable)  # as of an array that is contiguous already
         return copy
 
     def filled(self, shape, dtype, value):
@@ -269,9 +268,12 @@ print("right")
 """
 
 
-def test_the_loops_are_right_on_a_processor_without_long_vectors():
-    """LLVM cuts the vectors, here for the oldest processor of this kind."""
-    settings_ = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "MINIHASH_CACHE": "off"}
+@pytest.mark.parametrize("features", ["", "+avx2,+fma"])
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="names features of another processor")
+def test_the_loops_are_right_on_a_processor_with_short_vectors(features):
+    """LLVM cuts the vectors where it has to, here for the oldest processor of this kind."""
+    settings_ = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features}
+    settings_ |= {"MINIHASH_CACHE": "off"}
     run = subprocess.run(
         [sys.executable, "-c", ANYWHERE],
         capture_output=True,

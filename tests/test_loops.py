@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from minihash.layers import loops, skinny, vectors
+from minihash.core import registers
+from minihash.layers import loops, skinny
 from minihash.layers.loops import each, tanh
 from minihash.layers.simd_tanh import tanh32, tanh64
 from reference import torch_twins
@@ -56,7 +57,7 @@ def test_both_readings_give_the_same_bits(kind, dtype, monkeypatch):
     """But for tanh and products, which are NumPy's own in its reading: here both have the same."""
     pytest.importorskip("numba")
     case = example(kind, dtype, batch=7, length=5, hidden=6)
-    monkeypatch.setattr(vectors, "available", lambda: False)
+    monkeypatch.setattr(registers, "available", lambda: False)
     monkeypatch.setattr(skinny, "inner_product", lambda: plain_product)
     compiled = bits(by_layer(case))
     used = []
@@ -81,15 +82,14 @@ def test_numpys_reading_is_pytorch(case):
 
 @contextmanager
 def without_numba():
-    with patch.object(loops, "HAVE_NUMBA", False), patch.object(vectors, "HAVE_NUMBA", False):
-        vectors.available.cache_clear()
+    nowhere = patch.object(registers, "available", lambda: False)
+    with patch.object(loops, "HAVE_NUMBA", False), nowhere:
         yield
-    vectors.available.cache_clear()
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("lstm", np.float32), ("gru", np.float64)])
-def test_without_long_vectors_it_is_pytorch(kind, dtype, monkeypatch):
-    monkeypatch.setattr(vectors, "available", lambda: False)
+def test_without_registers_for_tiles_it_is_pytorch(kind, dtype, monkeypatch):
+    monkeypatch.setattr(registers, "available", lambda: False)
     case = example(kind, dtype, batch=20, hidden=7)
     expected = tables_from_weights(case, torch_twins.recurrent(case.kind, *in_float64(case)))
     assert_within_balls(case, by_layer(case), expected)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minihash import core
+from minihash.core import registers
 from minihash.hashes import Identity, Uniform
 from minihash.layers import (
     GRU,
@@ -17,7 +18,6 @@ from minihash.layers import (
     Dense,
     Tanh,
     skinny,
-    vectors,
 )
 from minihash.network import Sequential
 from minihash.spec import decode, encode
@@ -56,7 +56,7 @@ def test_a_product_in_panels_is_the_product(dtype, there, rows, depth, columns, 
     x = np.asfortranarray(x) if turned else x
     around = np.full(rows * columns + 128, np.nan, dtype)
     y = around[64:-64].reshape(rows, columns)
-    with patch.object(vectors, "available", lambda: there and vectors.HAVE_NUMBA):
+    with patch.object(registers, "available", lambda: there and registers.HAVE_NUMBA):
         skinny.multiply(x, skinny.pack(W), y)
     assert (y == x @ W).all()
     assert np.isnan(around[:64]).all() and np.isnan(around[-64:]).all()

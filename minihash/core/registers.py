@@ -1,28 +1,63 @@
 """The innermost loops of every product: sums that stay in vector registers.
 
-    product    c[m, n] += sum over k of a[k, m] b[k, n]        ROWS rows m; n in two vectors
+    product    c[m, n] += sum over k of a[k, m] b[k, n]     6 rows m; n in two vectors side by side
+    tile       the same                                     4 rows m; n in vectors that lie anywhere
     dot        sum over k of a[k] b[k]
 
-A number of a is spread over a vector and multiplied by the two vectors of b. Twelve sums of 32
-bytes fit the registers of AVX2, AVX-512 and NEON; elsewhere the loop is right, but slow. BLAS is as
-fast (benchmarks/NOTES.md), but wants whole matrices: a tile of V would go through memory, and be
-packed once more, on its way from the hash to the product. The loop is written as LLVM instructions,
-because Numba would keep an array of sums in memory.
+A number of a is spread over a vector and multiplied by the vectors of b. The sums fill registers of
+AVX2, AVX-512 or NEON (`available`); elsewhere the loops are right, but slow. BLAS is as fast
+(benchmarks/NOTES.md), but wants whole matrices: a tile of V, or patches of images, would go through
+memory, and be packed once more, on their way to the product.
+
+How to read: the loops are LLVM instructions, because Numba would keep an array of sums in memory.
+`product` and `tile` are intrinsics, functions that run when a caller is compiled and append
+instructions to it. Python's loops in them are unrolled, their values are names of registers;
+`for_range` and `if_then` are the loops and branches of the compiled code.
+
+Nothing checks bounds.
 """
 
+import platform
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
 from minihash.hashes.jit import HAVE_NUMBA
 
-VECTOR = 32  # bytes
-ROWS = 6
+VECTOR, ROWS = 32, 6  # of a product: bytes of a vector, rows
+
+
+@cache
+def features() -> frozenset[str]:
+    """What LLVM calls those of the processor that Numba compiles for; none where it does not."""
+    if not HAVE_NUMBA:
+        return frozenset()
+    from numba import config
+    from numba.core.codegen import get_host_cpu_features
+
+    if config.DISABLE_JIT:
+        return frozenset()
+    chosen = get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES
+    always = {"neon"} if platform.machine().lower() in ("aarch64", "arm64") else set()
+    return frozenset(always.union(name[1:] for name in chosen.split(",") if name[:1] == "+"))
+
+
+def available() -> bool:
+    """Whether there are registers for the sums of a tile, and Numba to use them."""
+    return {"avx2", "fma"} <= features() or "neon" in features()
+
+
+# Of a tile: bytes of a vector, vectors, rows. AVX-512 has 32 registers of 64 bytes, and needs half
+# the instructions with such vectors.
+LONG, WIDE = (64, 4) if "avx512f" in features() else (32, 3)
+TALL = 4
 
 
 class Block(NamedTuple):
     """Where a product is, in one-dimensional arrays: a[k, m] at a[at_a + k step_k + m step_m],
-    b[k, n] at b[at_b + k step_b + n], c[m, n] at c[at_c + m step_c + n]. Nothing checks bounds."""
+    b[k, n] at b[at_b + k step_b + n], c[m, n] at c[at_c + m step_c + n]."""
 
     depth: int  # of the sums: k < depth
     at_a: int
@@ -35,13 +70,32 @@ class Block(NamedTuple):
     fresh: int  # 1: the sums replace c, 0: they are added to it
 
 
+class Tile(NamedTuple):
+    """Where a tile is: a[k, m] at a[at_a + k + m step_m]. Vector v, of at <= v < at + WIDE, begins
+    in b at b[at_b + rows[k] + across[v]], in c at c[at_c + m step_c + along[v]]."""
+
+    depth: int
+    at_a: int
+    step_m: int
+    at: int
+    at_b: int
+    at_c: int
+    step_c: int
+    fresh: int
+
+
 def columns(dtype: np.dtype) -> int:
-    """How many n a block has.
+    """How many n a product has.
 
     >>> columns(np.float32), columns(np.float64)
     (16, 8)
     """
     return 2 * VECTOR // np.dtype(dtype).itemsize
+
+
+def lanes(dtype: np.dtype) -> int:
+    """How many n a vector of a tile has."""
+    return LONG // np.dtype(dtype).itemsize
 
 
 def product_in_numpy(a, b, c, p):
@@ -70,55 +124,102 @@ else:
 
     @intrinsic
     def compiled_product(typing, a, b, c, block):
-        return types.void(a, b, c, block), product_in_registers
+        def code(context, builder, signature, arguments):
+            s = Sums(context, builder, signature, VECTOR)
+            (a, b, c), p = s.read(arguments)
+            s.add_up(
+                p,
+                lambda k: [s.at(a, p.at_a, (m, p.step_m), (k, p.step_k)) for m in range(ROWS)],
+                lambda k: [s.at(b, p.at_b, (k, p.step_b), v * s.lanes) for v in range(2)],
+                lambda m: [s.at(c, p.at_c, (m, p.step_c), v * s.lanes) for v in range(2)],
+                ROWS,
+            )
+            return context.get_dummy_value()
 
-    def product_in_registers(context, builder, signature, arguments):
-        arrays = signature.args[:3]
-        a, b, c = (
-            context.make_array(type_)(context, builder, array).data
-            for type_, array in zip(arrays, arguments[:3], strict=True)
-        )
-        p = Block(*cgutils.unpack_tuple(builder, arguments[3]))
-        size = arrays[0].dtype.bitwidth // 8
-        lanes = VECTOR // size
-        vector = ir.VectorType(context.get_data_type(arrays[0].dtype), lanes)
+        return types.void(a, b, c, block), code
 
-        def number(value: int) -> ir.Constant:
-            return ir.Constant(ir.IntType(64), value)
+    @intrinsic
+    def tile(typing, a, b, c, rows, across, along, place):
+        def code(context, builder, signature, arguments):
+            s = Sums(context, builder, signature, LONG)
+            (a, b, c, rows, across, along), p = s.read(arguments)
+            across, along = (
+                [builder.load(s.at(starts, p.at, v)) for v in range(WIDE)]
+                for starts in (across, along)
+            )
+            a = [s.at(a, p.at_a, (m, p.step_m)) for m in range(TALL)]
+            b = [s.at(b, p.at_b, start) for start in across]
+            s.add_up(
+                p,
+                lambda k: [s.at(pointer, k) for pointer in a],
+                lambda k: [s.at(pointer, builder.load(s.at(rows, k))) for pointer in b],
+                lambda m: [s.at(c, p.at_c, (m, p.step_c), start) for start in along],
+                TALL,
+            )
+            return context.get_dummy_value()
 
-        def at(pointer: ir.Value, index: ir.Value, step: ir.Value | None = None) -> ir.Value:
-            return builder.gep(pointer, [builder.mul(index, step) if step else index])
+        return types.void(a, b, c, rows, across, along, place), code
 
-        def vectors(pointer: ir.Value) -> list[ir.Value]:
-            """Pointers to the two vectors of a row."""
-            row = (at(pointer, number(v * lanes)) for v in range(2))
-            return [builder.bitcast(start, vector.as_pointer()) for start in row]
+    class Sums:
+        """The instructions of both, for arrays a, b and c of one dtype."""
 
-        def spread(value: ir.Value) -> ir.Value:
-            nothing, word = ir.Constant(vector, ir.Undefined), ir.IntType(32)
-            one = builder.insert_element(nothing, value, ir.Constant(word, 0))
-            zeros = ir.Constant(ir.VectorType(word, lanes), [0] * lanes)
-            return builder.shuffle_vector(one, nothing, zeros)
+        def __init__(self, context: object, builder: ir.IRBuilder, signature, size: int) -> None:
+            self.context, self.builder, self.types = context, builder, signature.args
+            real = self.types[0].dtype
+            self.bytes = real.bitwidth // 8
+            self.lanes = size // self.bytes
+            self.vector = ir.VectorType(context.get_data_type(real), self.lanes)
 
-        a, b, c = at(a, p.at_a), at(b, p.at_b), at(c, p.at_c)
-        a = [at(a, number(m), p.step_m) for m in range(ROWS)]
-        c = [pointer for m in range(ROWS) for pointer in vectors(at(c, number(m), p.step_c))]
-        zero = ir.Constant(vector, [0.0] * lanes)
-        sums = [cgutils.alloca_once_value(builder, zero) for _ in c]  # LLVM makes them registers
-        with builder.if_then(builder.icmp_signed("==", p.fresh, number(0))):
-            for total, pointer in zip(sums, c, strict=True):
-                builder.store(builder.load(pointer, align=size), total)
-        with cgutils.for_range(builder, p.depth) as loop:
-            pair = [builder.load(v, align=size) for v in vectors(at(b, loop.index, p.step_b))]
-            for m in range(ROWS):
-                factor = spread(builder.load(at(a[m], loop.index, p.step_k)))
-                for total, terms in zip(sums[2 * m :], pair, strict=False):
-                    term = builder.fmul(factor, terms, flags=["contract"])  # a fused multiply-add
-                    more = builder.fadd(term, builder.load(total), flags=["contract"])
-                    builder.store(more, total)
-        for total, pointer in zip(sums, c, strict=True):
-            builder.store(builder.load(total), pointer, align=size)
-        return context.get_dummy_value()
+        def read(self, arguments: list[ir.Value]) -> tuple[list[ir.Value], NamedTuple]:
+            """Pointers to the arrays' first numbers, and the place, whose fields are integers."""
+            pointers = [
+                self.context.make_array(type_)(self.context, self.builder, array).data
+                for type_, array in zip(self.types[:-1], arguments[:-1], strict=True)
+            ]
+            place = cgutils.unpack_tuple(self.builder, arguments[-1])
+            return pointers, self.types[-1].instance_class(*place)
+
+        def at(self, pointer: ir.Value, *steps: ir.Value | int | tuple) -> ir.Value:
+            """The pointer, so many numbers on: integers, and products of two."""
+            word = ir.IntType(64)
+            for step in steps:
+                factors = step if isinstance(step, tuple) else (step,)
+                first, *more = (ir.Constant(word, f) if isinstance(f, int) else f for f in factors)
+                step = self.builder.mul(first, *more) if more else first
+                pointer = self.builder.gep(pointer, [step])
+            return pointer
+
+        def whole(self, pointer: ir.Value) -> ir.Value:
+            """The pointer, to a vector."""
+            return self.builder.bitcast(pointer, self.vector.as_pointer())
+
+        def spread(self, number: ir.Value) -> ir.Value:
+            """A number in all lanes."""
+            nothing, word = ir.Constant(self.vector, ir.Undefined), ir.IntType(32)
+            one = self.builder.insert_element(nothing, number, ir.Constant(word, 0))
+            zeros = ir.Constant(ir.VectorType(word, self.lanes), [0] * self.lanes)
+            return self.builder.shuffle_vector(one, nothing, zeros)
+
+        def add_up(self, p: NamedTuple, a: Callable, b: Callable, c: Callable, rows: int) -> None:
+            """For m < rows the vectors at c(m) += sums over k of the number at a(k)[m], times the
+            vectors at b(k)."""
+            builder, zero = self.builder, ir.Constant(self.vector, [0.0] * self.lanes)
+            targets = [self.whole(pointer) for m in range(rows) for pointer in c(m)]
+            sums = [cgutils.alloca_once_value(builder, zero) for _ in targets]  # LLVM: registers
+            with builder.if_then(builder.icmp_signed("==", p.fresh, ir.Constant(p.fresh.type, 0))):
+                for total, target in zip(sums, targets, strict=True):
+                    builder.store(builder.load(target, align=self.bytes), total)
+            with cgutils.for_range(builder, p.depth) as loop:
+                k = loop.index
+                vectors = [builder.load(self.whole(row), align=self.bytes) for row in b(k)]
+                for m, pointer in enumerate(a(k)):
+                    factor = self.spread(builder.load(pointer))
+                    for total, terms in zip(sums[m * len(vectors) :], vectors, strict=False):
+                        term = builder.fmul(factor, terms, flags=["contract"])  # fused
+                        more = builder.fadd(term, builder.load(total), flags=["contract"])
+                        builder.store(more, total)
+            for total, target in zip(sums, targets, strict=True):
+                builder.store(builder.load(total), target, align=self.bytes)
 
     product = product_in_numpy if numba.config.DISABLE_JIT else compiled_product
     # Terms in the order of the vectors, which is the same in every run on a machine.
