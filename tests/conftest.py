@@ -7,6 +7,7 @@
 import os
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -32,3 +33,16 @@ if "MINIHASH_DATA" not in os.environ and _beside.is_dir():
     os.environ["MINIHASH_DATA"] = str(_beside)
 
 os.environ["MINIHASH_CACHE"] = "off"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """An empty folder, where the command line runs as if the machine had nothing set."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[1]))
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in ("MINIHASH_DATA", "MINIHASH_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path

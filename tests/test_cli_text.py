@@ -28,12 +28,8 @@ CHOICES = {"scope": "network", "seed": 3}
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def play(here):
     Path("play.txt").write_text(TEXT)
-    return tmp_path
 
 
 @pytest.fixture(scope="module")

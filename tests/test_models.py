@@ -13,14 +13,7 @@ from minihash.layers import BatchNorm2d, Conv2d, Dense, Flatten, Reshape, softma
 from minihash.models import cnn
 from minihash.run.kinds import load_model
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in ("MINIHASH_DATA", "MINIHASH_NUM_THREADS"):
-        monkeypatch.delenv(name, raising=False)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def torch_logits(net, params, x):

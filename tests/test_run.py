@@ -28,12 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = ("--hidden", "24", "--epochs", "5", "--seed", "3")
 
 
-@pytest.fixture(autouse=True)
-def here(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 @pytest.fixture(scope="module")
