@@ -192,7 +192,8 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     add(group, "--alpha", "of dirichlet: small is uneven, inf is uniform", type=_real, metavar="A")
     add(group, "--radius", "of neighborhood: 0 is modulus", type=_radius, metavar="R")
     add(group, "--signed", "let the hash draw signs too", action="store_const", const=True)
-    add(group, "--compression", "stored / virtual weights, as 0.25 or 1/4", type=_part, metavar="C")
+    text = "stored / virtual weights, as 0.25 or 1/4; 1 under identity"
+    add(group, "--compression", text, type=_part, metavar="C")
     add(group, "--scope", "one table for", choices=("network", "layer"))
     add(group, "--bias", "biases", choices=("free", "hashed", "none"))
     text = "sizes of the hidden layers; of an autoencoder, down to its code"

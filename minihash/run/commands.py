@@ -11,7 +11,7 @@ from minihash.data import Dataset, Text
 from minihash.run import predict as examples
 from minihash.run import terminal
 from minihash.run import train as training
-from minihash.run.config import Config, is_own
+from minihash.run.config import Config, check_place, is_own
 from minihash.run.examples import Classifier
 from minihash.run.folder import config_of, json_line
 from minihash.run.kinds import KINDS, load_model
@@ -86,6 +86,7 @@ def _data(args: Namespace, model: Model) -> Dataset | Text:
     """The data set asked for; without, the one of the run, or of the model."""
     config = config_of(Path(args.model))
     name = args.dataset or (config.dataset if config else model.dataset)
+    check_place(name, args.data_dir, args.download)
     place = args.data_dir or (config.data_dir if config else None)
     if args.dataset is None and is_own(name) and not Path(name).expanduser().is_file():
         raise FileNotFoundError(
@@ -102,9 +103,13 @@ def predict(args: Namespace) -> int:
             f"{args.model} holds a model that has no classes, and so predicts none: use minihash "
             f"{'generate' if isinstance(model, Writer) else 'eval'}"
         )
-    about = ""
+    about, index = "", re.fullmatch(r"-?\d+", args.input)
+    if not index:
+        _only(args, "the index of an example", "dataset", "data_dir", "download")
+    if index or args.input.endswith(".npy"):
+        _only(args, "an image file", "invert")
     with machine(args.backend, args.threads):
-        if re.fullmatch(r"-?\d+", args.input):
+        if index:
             data = _data(args, model)
             x, label = examples.indexed(model, data, int(args.input))
             about = f"example {args.input} of the test set of {data.name}, labelled "
@@ -117,6 +122,14 @@ def predict(args: Namespace) -> int:
     if not args.json:
         print(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
     return _finish(args, {"class_names": list(model.class_names), "predictions": found})
+
+
+def _only(args: Namespace, what: str, *names: str) -> None:
+    """Raises ValueError for options of another kind of input."""
+    for name in names:
+        if getattr(args, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{flag} is for {what}, got {args.input}: leave it out")
 
 
 def _ranked(model: Classifier, prediction: dict, most: int) -> list[tuple[str, float]]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from minihash.arbnet import arbnet
 from minihash.autoencoder import tied_autoencoder
 from minihash.data import NAMES, TEXTS
+from minihash.data.catalogue import CATALOGUE
 from minihash.language import LanguageModel, language_model
 from minihash.layers import ELU
 from minihash.models import cnn
@@ -60,8 +61,8 @@ OF_SOME = sorted({name for choices in MODELS.values() for name in choices})
 class Config:
     """The choices of a run. None: the model's default, or a model or hash without that choice.
 
-    Raises ValueError for another model, or a choice that the model has not; what else is wrong is
-    said where it is used.
+    Raises ValueError for another model, a choice that the model has not, or a compression of the
+    identity hash; what else is wrong is said where it is used.
 
     >>> Config().hidden, Config().compression, Config(model="lstm").hidden
     ((200, 200), 0.1, (256,))
@@ -96,7 +97,14 @@ class Config:
         if self.model not in MODELS:
             raise ValueError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
         defaults = MODELS[self.model]
-        if self.hash != "identity" and (self.hash, self.compression) != (None, None):
+        if self.hash == "identity":
+            if self.compression not in (None, 1):
+                raise ValueError(
+                    "the identity hash stores every weight, which is compression 1, got "
+                    f"{self.compression}: leave it out, or choose a hash that shares, as uniform"
+                )
+            defaults = defaults | {"compression": 1.0}
+        elif (self.hash, self.compression) != (None, None):
             hashed = {name: _DENSE[name] for name in ("hash", "compression")}
             defaults = defaults | hashed  # one of both was asked for, so that there is sharing
         for name in OF_SOME:
@@ -181,8 +189,12 @@ class Config:
 
     @classmethod
     def from_json(cls, spec: dict) -> "Config":
-        """The inverse of `to_json`."""
-        return cls(**{name: decode(value, {}) for name, value in spec.items()})
+        """The inverse of `to_json`. It takes any compression of the identity hash, which has no use
+        for one, since runs have been saved with one."""
+        choices = {name: decode(value, {}) for name, value in spec.items()}
+        if choices.get("hash") == "identity":
+            choices["compression"] = None
+        return cls(**choices)
 
 
 def is_own(dataset: str) -> bool:
@@ -192,3 +204,17 @@ def is_own(dataset: str) -> bool:
     (False, True)
     """
     return dataset not in (*NAMES, *TEXTS)
+
+
+def check_place(dataset: str, data_dir: str | None, download: bool) -> None:
+    """Raises ValueError for a folder to look in, or a download, of what is neither looked for nor
+    fetched: the embedded digits, and files.
+
+    >>> check_place("mnist", "~/data", True)
+    """
+    for flag, given in (("--data-dir", data_dir), ("--download", download)):
+        if given and dataset not in CATALOGUE:
+            raise ValueError(
+                f"{flag} is for the data sets {', '.join(CATALOGUE)}, got {dataset}: leave it out, "
+                "or name one of these; a file is named by its path"
+            )

@@ -21,7 +21,7 @@ import numpy as np
 from minihash import training
 from minihash.data import Dataset, Text
 from minihash.run import folder as disk
-from minihash.run.config import Config, is_own
+from minihash.run.config import Config, check_place, is_own
 from minihash.run.folder import Run
 from minihash.run.kinds import KINDS
 from minihash.run.machine import check_memory, machine, peak_memory
@@ -68,6 +68,7 @@ def begin(
         if out is not None:
             disk.check_free(out)
         kind = KINDS[config.model]
+        check_place(config.dataset, config.data_dir, download)
         config.training()  # raises before the data are read
         data = kind.load(config.dataset, config.data_dir, download)
         model = kind.begun(config, data)
@@ -88,7 +89,9 @@ def resume(
 
     given: choices that must be those of the run, or are among `FREE`. Raises as `begin` does.
     """
-    run = _with_choices(disk.load(folder), folder, given or {})
+    given = given or {}
+    run = _with_choices(disk.load(folder), folder, given)
+    check_place(run.config.dataset, given.get("data_dir"), download)
     with machine(run.config.backend, run.config.threads):
         data = run.initial.load(run.config.dataset, run.config.data_dir, download)
         run.initial.check(data)
