@@ -16,13 +16,13 @@ import numpy as np
 
 from benchmarks.layers_conv import Images
 from benchmarks.layers_embedding import Words
+from benchmarks.layers_pass import Results, there_and_back
 from benchmarks.measure import Table, alternate, ratio
 from minihash import core
 from minihash.hashes import Uniform
 from minihash.layers import LSTM
 
 PLAIN, HASHED = 1.5, 1.0  # largest ratios to PyTorch
-Results = dict[str, np.ndarray]
 
 
 class Lstm:
@@ -46,15 +46,7 @@ class Lstm:
         self.dy = rng.standard_normal((self.batch, self.length, self.hidden))
 
     def ours(self, dtype: type) -> Callable[[], Results]:
-        params = {name: table.astype(dtype) for name, table in self.params.items()}
-        x, dy = self.x.astype(dtype), self.dy.astype(dtype)
-
-        def step() -> Results:
-            y, cache = self.layer.forward(params, x, step=0)
-            dx, grads = self.layer.backward(params, cache, dy)
-            return {"y": y, "dx": dx} | grads
-
-        return step
+        return there_and_back(self.layer, self.params, self.x, self.dy, dtype)
 
     def pytorch(self, dtype: type) -> Callable[[], Results]:
         import torch

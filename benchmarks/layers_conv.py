@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.layers_pass import Results, there_and_back
 from minihash import core
 from minihash.hashes import Identity, Uniform
 from minihash.layers import Conv2d
 from minihash.weights import VirtualWeight
-
-Results = dict[str, np.ndarray]
 
 
 class Images:
@@ -30,15 +29,7 @@ class Images:
         self.x, self.dy = rng.standard_normal(images), rng.standard_normal(images)
 
     def ours(self, dtype: type) -> Callable[[], Results]:
-        params = {"K": self.table.astype(dtype)}
-        x, dy = self.x.astype(dtype), self.dy.astype(dtype)
-
-        def step() -> Results:
-            y, cache = self.layer.forward(params, x, step=0)
-            dx, grads = self.layer.backward(params, cache, dy)
-            return {"y": y, "dx": dx} | grads
-
-        return step
+        return there_and_back(self.layer, {"K": self.table}, self.x, self.dy, dtype)
 
     def pytorch(self, dtype: type) -> Callable[[], Results]:
         import torch

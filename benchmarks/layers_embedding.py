@@ -9,12 +9,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.layers_pass import Results
 from minihash import core
 from minihash.hashes import Identity, Uniform
 from minihash.layers import Embedding
 from minihash.weights import VirtualWeight
-
-Results = dict[str, np.ndarray]
 
 
 class Words:
