@@ -4,11 +4,18 @@ hash_strategies.py has the hashes and virtual weights.
 """
 
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 dtypes = st.sampled_from([np.float32, np.float64])
 sizes = st.integers(1, 6)
+
+
+def examples(n):
+    """For a test whose examples are slow, or quick: n of them where others have 40, and as many
+    times more in the profile `deep`."""
+    return settings(max_examples=n * settings.default.max_examples // 40)
 
 
 def frozen(array):

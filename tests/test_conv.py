@@ -11,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch.nn import functional
 
 from minihash import core
@@ -24,7 +24,7 @@ from reference import convolution as loops
 from tests.bounds import assert_within, gamma, total_eps
 from tests.conv_cases import bits, cases, equal
 from tests.core_cases import with_threads
-from tests.strategies import cotangent, frozen_dict, layouts
+from tests.strategies import cotangent, examples, frozen_dict, layouts
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -42,7 +42,7 @@ def test_convolution_is_dense_under_its_toeplitz_hash_is_pytorch(case):
     equal(ours, case.dense())
 
 
-@settings(max_examples=5)
+@examples(5)
 @given(cases(kinds=["uniform-signed"], dtypes=[np.float64]))
 def test_the_backend_of_the_core_does_not_matter(case):
     pytest.importorskip("numba")
@@ -51,7 +51,7 @@ def test_the_backend_of_the_core_does_not_matter(case):
     equal(found, case.ours())
 
 
-@settings(max_examples=15)
+@examples(15)
 @given(cases(most_images=2))
 def test_convolution_is_its_loops(case):
     layer = case.layer
@@ -95,7 +95,7 @@ CUTS = {
 
 @pytest.mark.parametrize("numba", [True, False], ids=["numba", "numpy"])
 @pytest.mark.parametrize("cut", CUTS)
-@settings(max_examples=10)
+@examples(10)
 @given(case=cases(most_images=9))
 def test_no_cut_and_no_thread_count_changes_integer_results(case, cut, numba):
     expected = bits(case.torch())

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from minihash.core import registers
 from minihash.layers import loops, skinny
@@ -24,6 +24,7 @@ from tests.recurrent_cases import (
     in_float64,
     tables_from_weights,
 )
+from tests.strategies import examples
 from tests.test_recurrent import assert_within_balls, normal
 
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -71,7 +72,7 @@ def test_both_readings_give_the_same_bits(kind, dtype, monkeypatch):
     assert set(used) == {*case.layer.loops(), plain_product}
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(cases(normal))
 def test_numpys_reading_is_pytorch(case):
     with without_numba():

@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
@@ -34,7 +34,7 @@ from reference import pooling as loops
 from reference import torch_twins
 from tests.bounds import assert_within, autograd, gamma, total_eps
 from tests.core_cases import with_threads
-from tests.strategies import cotangent, dtypes, frozen, layouts
+from tests.strategies import cotangent, dtypes, examples, frozen, layouts
 
 POOLS = {
     MaxPool2d: (torch_twins.max_pool, loops.max_pool, loops.max_pool_backward),
@@ -89,7 +89,7 @@ def test_pools_are_pytorchs_and_their_loops(case):
             assert_within(found, expected, bound)
 
 
-@settings(max_examples=10)
+@examples(10)
 @given(pools(values=99))
 def test_no_part_and_no_thread_changes_a_pool(case):
     layer, x, dy = case
