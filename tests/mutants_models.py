@@ -12,7 +12,7 @@ MODEL_MUTANTS = [
     ),
     Mutant(
         "language.py",
-        "start = cell.from_arrays(tuple(map(carried.get, names))) if carried else None",
+        "start = model.from_arrays(state.carried) if state.carried else None",
         "start = None",
         "a state that is forgotten between two steps",
         "tests/test_language.py -k goes_on_from_step_to_step",
@@ -25,18 +25,25 @@ MODEL_MUTANTS = [
         "tests/test_language.py -k mean_over_the_characters",
     ),
     Mutant(
-        "language.py",
+        "language_model.py",
         "Dense(E if tied else D, bias)",
         "Dense(D, bias)",
         "embeddings that are never tied",
         "tests/test_language.py -k torchs and rnn and True",
     ),
     Mutant(
-        "language.py",
-        "VirtualWeight(w_hh.shape, rule, cell, first_id=w_ih.size)",
-        "VirtualWeight(w_hh.shape, rule, cell)",
+        "language_model.py",
+        "first_id += w.size",
+        "first_id += 0",
         "two matrices of one table that begin at one identifier",
         "tests/test_language.py -k two_matrices_of_one_table",
+    ),
+    Mutant(
+        "language_model.py",
+        'plain(f"{cell}{suffix(k)}"',
+        'plain(f"{cell}"',
+        "layers that share their biases",
+        "tests/test_language.py -k matrices_of_all_layers",
     ),
     Mutant(
         "autoencoder.py",

@@ -20,6 +20,7 @@ ROOMS = [
     "arbnet",
     "autoencoder",
     "models",
+    "language_model",
     "optimisers",
     "schedules",
     "penalties",

@@ -14,7 +14,8 @@ import pytest
 from minihash import checkpoint
 from minihash.cli import main
 from minihash.data import read_text
-from minihash.language import bits_per_character, generate, language_model, steps
+from minihash.language import bits_per_character, generate, steps
+from minihash.language_model import language_model
 from minihash.optimisers import Adam, Clipped
 from minihash.run import folder as disk
 from minihash.run.kinds import load_model
@@ -82,7 +83,7 @@ def test_it_hashes_the_recurrent_weights_and_ties_the_embeddings(here, capsys):
     assert result["stored_weights"] == 48 * 12 // 2 + KINDS * 12  # a quarter of both; one of two
     assert result["other_parameters"] == 2 * 48 + KINDS
     model = load_model("run")
-    assert model.language.recurrent.truncate == 3 and model.training.optimiser.max_norm == 0.5
+    assert model.language.recurrent[0].truncate == 3 and model.training.optimiser.max_norm == 0.5
     expected = {"tied": True, "hash": "uniform", "compression": 0.25}
     assert model.network == language_model(KINDS, 12, truncate=3, **CHOICES, **expected).network
     shown = printed(capsys, "inspect", "run")
@@ -144,7 +145,7 @@ def test_another_text_is_measured_in_the_vocabulary_of_the_first(whole, capsys):
 KILLS_ITSELF = """
 import os, signal, sys
 from minihash.cli import main
-from minihash.language import LanguageModel
+from minihash.language_model import LanguageModel
 number, count = getattr(signal, sys.argv[1]), int(sys.argv[2])
 gradients, calls = LanguageModel.gradients, []
 
@@ -187,16 +188,50 @@ def test_stopped_in_an_epoch_and_resumed_it_ends_with_the_same_bits(whole, capsy
     assert_same_end(whole)
 
 
-def test_killed_at_any_steps_and_resumed_it_ends_with_the_same_bits(whole):
+def killed_and_resumed(flags, times):
     draw = random.Random(5)
-    for _ in range(3):
+    for _ in range(times):
         saved = Path("run/resume.safetensors").is_file()
-        args = ("--resume", "run") if saved else (*SMALL.split(), "--out", "run")
+        args = ("--resume", "run") if saved else (*flags, "--out", "run")
         assert signalled("SIGKILL", draw.randint(14, 32), *args).returncode in (
             -signal.SIGKILL,
             0,
         )
     assert main(["train", "--resume", "run", "--quiet"]) == 0
+
+
+def test_killed_at_any_steps_and_resumed_it_ends_with_the_same_bits(whole):
+    killed_and_resumed(SMALL.split(), 3)
+    assert_same_end(whole)
+
+
+def test_layers_are_trained_killed_and_resumed_and_write(here, capsys):
+    flags = [*SMALL.split(), "--layers", "2"]
+    assert main(["train", *flags, "--out", "whole", "--quiet"]) == 0
+    killed_and_resumed(flags, 1)
+    assert_same_end(here / "whole")
+    text, trained = read_text("play.txt"), load_model("run")
+    model, params = trained_by_hand(text, layers=2)
+    assert len(model.recurrent) == 2 and trained.network == model.network
+    assert all(np.array_equal(trained.params[name], a) for name, a in params.items())
+    bits = bits_per_character(model, params, text.validation)
+    capsys.readouterr()
+    assert json.loads(printed(capsys, "eval", "run", "--json"))["bits_per_character"] == bits
+    after = generate(model, params, text.encode(b"to"), 20, 1.0, 3)
+    found = printed(capsys, "generate", "run", "--prompt", "to", "--length", "20", "--seed", "3")
+    assert found == "to" + text.decode(after).decode() + "\n"
+    shown = printed(capsys, "inspect", "run")
+    assert shown.count("LSTM") == 2 and "lstm2.bias_hh" in shown
+
+
+def test_a_run_saved_when_all_had_one_layer_goes_on(whole):
+    assert main(["train", *SMALL.split(), "--epochs", "2", "--out", "run", "--quiet"]) == 0
+    spec, arrays = checkpoint.load("run/resume.safetensors")
+    assert spec["config"].pop("layers") == 1
+    kinds = [layer["type"] for layer in spec["model"]["network"]["layers"]]
+    assert kinds == ["Embedding", "LSTM", "Dense"]
+    checkpoint.save("run/resume.safetensors", spec, arrays)
+    assert main(["train", "--resume", "run", "--epochs", "3", "--quiet"]) == 0
     assert_same_end(whole)
 
 
@@ -205,7 +240,8 @@ def test_a_saved_state_that_is_none_is_refused(whole, capsys):
     assert ended.returncode == 128 + signal.SIGTERM
     spec, arrays = checkpoint.load("run/resume.safetensors")
     wrong = {name: a for name, a in arrays.items() if name != "carried/c"}
-    for content in (wrong, arrays | {"carried/h": np.zeros((4, 3), np.float32)}):
+    of_two = arrays | {"carried/h2": arrays["carried/h"]}
+    for content in (wrong, of_two, arrays | {"carried/h": np.zeros((4, 3), np.float32)}):
         checkpoint.save("run/resume.safetensors", spec, content)
         assert main(["train", "--resume", "run", "--quiet"]) == 2
         error = capsys.readouterr().err

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from minihash.hashes import HashedNets
-from minihash.language import LanguageModel, bits_per_character, generate, language_model, steps
+from minihash.language import bits_per_character, generate, steps
+from minihash.language_model import LanguageModel, language_model
 from minihash.layers import Dense
 from minihash.optimisers import Adam, Clipped
 from minihash.training import Training, start
@@ -20,12 +21,13 @@ TORCH = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
 
 @pytest.mark.parametrize("cell", TORCH)
 @pytest.mark.parametrize("tied", [False, True])
-def test_loss_gradients_and_state_are_torchs(cell, tied):
-    choices = {"hash": "uniform", "compression": 0.3, "signed": True}
+@pytest.mark.parametrize("layers", [1, 3])
+def test_loss_gradients_and_states_are_torchs(cell, tied, layers):
+    choices = {"hash": "uniform", "compression": 0.3, "signed": True, "layers": layers}
     model = language_model(5, 4, cell, tied, **choices)
     params = model.network.init(seed=3, dtype=np.float64)
     tokens, targets = RNG.integers(5, size=(2, 3, 6))
-    loss, grads, state = model.gradients(params, tokens, targets)
+    loss, grads, states = model.gradients(params, tokens, targets)
     twins = {name: torch.tensor(a, requires_grad=True) for name, a in params.items()}
 
     def weight(w):
@@ -34,12 +36,14 @@ def test_loss_gradients_and_state_are_torchs(cell, tied):
             w.hash.sign(ids)
         )
 
-    layer = model.recurrent
     read = {
-        f"{n}_l0": weight(getattr(layer, n)) for n in vars(layer) if n[:5] in ("weigh", "bias_")
+        f"{name}_l{k}": weight(getattr(layer, name))
+        for k, layer in enumerate(model.recurrent)
+        for name in vars(layer)
+        if name[:5] in ("weigh", "bias_")
     }
     x = F.embedding(torch.tensor(tokens), weight(model.embedding.weight))
-    net = TORCH[cell](4, 4, batch_first=True).double()
+    net = TORCH[cell](4, 4, layers, batch_first=True).double()
     h, last = torch.func.functional_call(net, read, (x,))
     logits = F.linear(h, weight(model.output.weight), weight(model.output.bias))
     expected = F.cross_entropy(logits.reshape(-1, 5), torch.tensor(targets).reshape(-1))
@@ -48,9 +52,10 @@ def test_loss_gradients_and_state_are_torchs(cell, tied):
     assert grads.keys() == twins.keys() and ("output" in grads) != tied
     for name, grad in grads.items():
         np.testing.assert_allclose(grad, twins[name].grad, rtol=0, atol=1e-12, err_msg=name)
-    last = last if cell == "lstm" else (last,)
-    for ours, theirs in zip(state if cell == "lstm" else (state,), last, strict=True):
-        np.testing.assert_allclose(ours, theirs[0].detach(), rtol=0, atol=1e-12)
+    ours = [state if cell == "lstm" else (state,) for state in states]  # (layers, states)
+    last = last if cell == "lstm" else (last,)  # (states, layers)
+    for found, theirs in zip(zip(*ours, strict=True), last, strict=True):
+        np.testing.assert_allclose(np.stack(found), theirs.detach(), rtol=0, atol=1e-12)
 
 
 def test_bits_are_those_of_one_pass_whatever_is_read_at_once():
@@ -85,9 +90,10 @@ def test_training_learns_a_text_that_needs_the_state():
 
 
 @pytest.mark.parametrize("cell", TORCH)
-def test_a_run_goes_on_from_any_of_its_states_with_the_same_bits(cell):
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_run_goes_on_from_any_of_its_states_with_the_same_bits(cell, layers):
     tokens, training = RNG.integers(3, size=50), plan(2, 3)
-    model = language_model(3, 4, cell, embedding=2, truncate=3)
+    model = language_model(3, 4, cell, embedding=2, truncate=3, layers=layers)
     whole = list(steps(model, training, start(model.network, training), tokens, 5))
     assert len(whole) == 2 * 4
     for k in range(len(whole) - 1):
@@ -95,6 +101,8 @@ def test_a_run_goes_on_from_any_of_its_states_with_the_same_bits(cell):
         *_, (again, last) = steps(model, training, begun, tokens, 5)
         assert last == report
         assert all(again.params[name].tobytes() == a.tobytes() for name, a in end.params.items())
+    names = ["h", "c", "h2", "c2"] if cell == "lstm" else ["h", "h2"]
+    assert list(whole[0][0].carried) == names[: len(names) // 2 * layers]
 
 
 def test_the_state_goes_on_from_step_to_step_but_not_from_epoch_to_epoch(monkeypatch):
@@ -133,18 +141,32 @@ def test_a_reported_loss_is_the_mean_over_the_characters_of_the_epoch_so_far():
 
 
 def test_two_matrices_of_one_table_are_numbered_one_after_the_other():
-    layer = language_model(3, 4, "gru", hash="uniform", compression=0.5, embedding=2).recurrent
+    layer = language_model(3, 4, "gru", hash="uniform", compression=0.5, embedding=2).recurrent[0]
     assert layer.weight_ih.table == layer.weight_hh.table == "gru"
     assert layer.weight_ih.hash == layer.weight_hh.hash and layer.weight_hh.hash.buckets == 36
     assert (layer.weight_ih.first_id, layer.weight_hh.first_id) == (0, 12 * 2)
 
 
+def test_matrices_of_all_layers_are_numbered_one_after_the_other():
+    model = language_model(3, 4, hash="uniform", compression=0.25, embedding=2, layers=3)
+    matrices = [w for layer in model.recurrent for w in layer.weights()[:2]]
+    sizes = [16 * 2] + 5 * [16 * 4]
+    assert [w.size for w in matrices] == sizes
+    assert [w.first_id for w in matrices] == [sum(sizes[:k]) for k in range(6)]
+    assert {(w.table, w.hash.buckets) for w in matrices} == {("lstm", sum(sizes) // 4)}
+    biases = [w.table for layer in model.recurrent for w in layer.weights()[2:]]
+    assert biases == [f"lstm{k}.bias_{part}" for k in ("", 2, 3) for part in ("ih", "hh")]
+    apart = language_model(3, 4, scope="layer", hash="uniform", compression=0.25, layers=2)
+    matrices = [w for layer in apart.recurrent for w in layer.weights()[:2]]
+    assert len({w.hash.seed for w in matrices}) == len({w.table for w in matrices}) == 4
+
+
 def test_each_matrix_may_have_a_table_of_its_own():
     model = language_model(3, 4, "gru", scope="layer", hash="hashednets", compression=0.5, seed=1)
-    layer = model.recurrent
+    (layer,) = model.recurrent
     assert layer.weight_ih.hash == HashedNets(24, 4, 12) and layer.weight_ih.first_id == 0
     assert {w.table for w in layer.weights()[:2]} == {"gru.weight_ih", "gru.weight_hh"}
-    uniform = language_model(3, 4, scope="layer", hash="uniform", compression=0.5).recurrent
+    (uniform,) = language_model(3, 4, scope="layer", hash="uniform", compression=0.5).recurrent
     assert uniform.weight_ih.hash.seed != uniform.weight_hh.hash.seed
 
 
@@ -169,6 +191,8 @@ def test_bad_input_is_refused():
     model = language_model(3, 2, "rnn")
     params = model.network.init()
     text = np.array([0, 1, 2])
+    E, (cell,), D = model.embedding, model.recurrent, model.output
+    odd = language_model(3, 2, "rnn", embedding=3).recurrent[0]
 
     def train(tokens, batch, length=1):
         training = plan(1, batch)
@@ -179,6 +203,14 @@ def test_bad_input_is_refused():
         (lambda: language_model(0, 2), "vocabulary must"),
         (lambda: language_model(3, 2, hash="frob"), "hash must be one of"),
         (lambda: language_model(3, 2, scope="net"), "scope must be"),
+        (lambda: language_model(3, 2, layers=0), r"layers must lie in 1 \.\. 1000, got 0"),
+        (lambda: LanguageModel(E, (), D), r"\(3, 2\) needs recurrent layers, .* got none, and"),
+        (lambda: LanguageModel(E, (cell, odd), D), r"got 2 to 2, 3 to 2, and \(3, 2\); correct"),
+        (lambda: model.forward(params, text[None], ()), "a tuple of 1, one for each recurrent"),
+        (
+            lambda: model.from_arrays({"h": text, "h2": text}),
+            "state of RNN must be of h, got h, h2",
+        ),
         (lambda: language_model(3, 2, tied=True, embedding=3), "an embedding of 3 and 2 hidden"),
         (lambda: train(text + 1, 1), r"tokens must lie in 0 \.\. 2"),
         (lambda: train(text, 3), "need 4 characters to train, got 3"),
@@ -190,6 +222,8 @@ def test_bad_input_is_refused():
     ):
         with pytest.raises(ValueError, match=expected):
             call()
+    with pytest.raises(TypeError, match="between embedding and output are recurrent layers, got D"):
+        LanguageModel(E, (cell, D), D)
     wrong = VirtualWeight((4, 2), model.output.weight.hash.__class__(8), "wrong")
     with pytest.raises(ValueError, match=r"an embedding \(3, 2\) needs"):
         LanguageModel(model.embedding, model.recurrent, Dense(wrong))

@@ -35,6 +35,7 @@ DEFAULTS = {
         "dataset": "tinyshakespeare",
         "hash": "identity",
         "hidden": "256",
+        "layers": 1,
         "length": 64,
         "clip": 1.0,
         "epochs": 5,
@@ -204,6 +205,8 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     add(group, "--embedding", text, type=_count, metavar="N")
     text = "of text: input and output embeddings are one"
     add(group, "--tied", text, action="store_const", const=True)
+    text = "of text: recurrent layers, one above the other"
+    add(group, "--layers", text, type=_count, metavar="N")
     group = train.add_argument_group("training")
     add(group, "--epochs", "passes over the data", type=_count, metavar="N")
     add(group, "--batch-size", "examples, or streams of text, a step", type=_count, metavar="N")

@@ -12,7 +12,7 @@ from minihash.arbnet import arbnet
 from minihash.autoencoder import tied_autoencoder
 from minihash.data import NAMES, TEXTS
 from minihash.data.catalogue import CATALOGUE
-from minihash.language import LanguageModel, language_model
+from minihash.language_model import LanguageModel, language_model
 from minihash.layers import ELU
 from minihash.models import cnn
 from minihash.network import Sequential
@@ -37,6 +37,7 @@ _TEXT = {
     "hidden": (256,),
     "embedding": None,
     "tied": False,
+    "layers": 1,
     "length": 64,
     "truncate": None,
     "clip": 1.0,
@@ -82,6 +83,7 @@ class Config:
     channels: tuple[int, ...] | None = None
     embedding: int | None = None
     tied: bool | None = None
+    layers: int | None = None
     length: int | None = None
     truncate: int | None = None
     clip: float | None = None
@@ -136,11 +138,12 @@ class Config:
 
     def language_model(self, vocabulary: int) -> LanguageModel:
         """The language model of so many characters. Raises as `language_model` does, and ValueError
-        for more than one hidden layer, or windows of truncation longer than a step."""
+        for more than one hidden size, or windows of truncation longer than a step."""
         if len(self.hidden) != 1:
             sizes = ",".join(map(str, self.hidden))
             raise ValueError(
-                f"the model {self.model} has one hidden layer, got sizes {sizes}: give one size"
+                f"the layers of the model {self.model} have one size, got sizes {sizes}: give one, "
+                "and the number of layers by --layers"
             )
         if self.truncate is not None and self.truncate > self.length:
             raise ValueError(
@@ -156,6 +159,7 @@ class Config:
             seed=self.seed,
             embedding=self.embedding,
             truncate=self.truncate,
+            layers=self.layers,
             **self._hashing(),
         )
 

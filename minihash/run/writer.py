@@ -1,4 +1,5 @@
-"""Models of text: the next character, given all before (language.py).
+"""Models of text: the next character, given all before (language_model.py,
+language.py).
 
 Characters are bytes. The vocabulary is that of the text it was trained on; another text can be read
 if all its bytes are in there.
@@ -15,7 +16,7 @@ import numpy as np
 from minihash import data as datasets
 from minihash import language
 from minihash.data import Text
-from minihash.language import LanguageModel
+from minihash.language_model import LanguageModel
 from minihash.run.config import Config
 from minihash.run.model import Model
 from minihash.training import State
@@ -52,7 +53,8 @@ class Writer(Model):
     @property
     def language(self) -> LanguageModel:
         """The network, to be read character by character."""
-        return LanguageModel(*self.network.layers)
+        embedding, *recurrent, output = self.network.layers
+        return LanguageModel(embedding, tuple(recurrent), output)
 
     @property
     def alphabet(self) -> Text:
