@@ -8,11 +8,14 @@ Stability of Numerical Algorithms, section 3.1); the oracle's own roundings are 
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from hypothesis import strategies as st
 
 from minihash.core import numba_backend, panels, set_threads, tiles
+from minihash.hashes.hash import Hash
+from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 from tests.hash_strategies import ANYWHERE, KINDS, seeds, table_sizes
 
@@ -100,3 +103,24 @@ def with_threads(n: int) -> Iterator[None]:
         yield
     finally:
         set_threads(None)
+
+
+MINE = """
+@dataclass(frozen=True)
+class Mine(Hash):
+    buckets: int
+
+    @staticmethod
+    def draw(i, residue, state):
+        return (i * U64(STEP)) % state[0]
+
+    def constants(self):
+        return (U64(self.buckets),)
+"""
+
+
+def rewritten(step: int) -> type[Hash]:
+    """A hash as a user writes it in a notebook, and again, under one name."""
+    space = {"dataclass": dataclass, "Hash": Hash, "U64": U64, "__name__": "__main__"}
+    exec(MINE.replace("STEP", str(step)), space)
+    return space["Mine"]

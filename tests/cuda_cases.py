@@ -29,6 +29,7 @@ from minihash.hashes import (
     Uniform,
 )
 from minihash.weights import VirtualWeight
+from tests.core_cases import rewritten
 
 SIMULATED = bool(config.ENABLE_CUDASIM)
 # The simulator computes in NumPy scalars: they warn where XXH32 wraps and where a float overflows.
@@ -414,6 +415,13 @@ def test_constants_are_copied_once_and_freed():
     del hash_
     gc.collect()
     assert cuda_backend._resident.keys() == before.keys()
+
+
+def test_a_body_written_anew_is_compiled_anew():
+    for step in (2, 3, 2):
+        w = VirtualWeight((3, 4), rewritten(step)(7))
+        table = whole(7)
+        same(cuda_backend.gather(table, w), numpy_backend.gather(table, w))
 
 
 ADD_HIGH = "if high != 0:\n        cuda.atomic.add(limbs, k, high)"

@@ -308,4 +308,19 @@ HASH_MUTANTS = [
         "a dilated kernel that ends too late",
         vectors("toeplitz"),
     ),
+    Mutant(
+        "hashes/body.py",
+        "-{digest(body)}",
+        "",
+        "a body that is written anew keeps the old one's kernels",
+        "tests/test_body.py -k body_written_anew",
+        jit=True,
+    ),
+    Mutant(
+        "hashes/body.py",
+        "[_written(const, callers) for const in value.co_consts]",
+        "len(value.co_consts)",
+        "another constant does not make another body",
+        "tests/test_body.py -k tells_bodies_apart",
+    ),
 ]

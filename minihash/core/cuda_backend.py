@@ -25,7 +25,7 @@ import numpy as np
 
 from minihash import checks
 from minihash.core import cuda_kernels as kernels
-from minihash.hashes.body import compiled
+from minihash.hashes.body import compiled, digest
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
@@ -260,8 +260,7 @@ def kernel(
     """
     bodies = dict(zip(("bucket", "sign"), w.hash.bodies, strict=True)) if w else {}
     bodies = {name: body or kernels.always for name, body in bodies.items()}
-    names = (f"{body.__module__}.{body.__qualname__}" for body in bodies.values())
-    key = (template, np.dtype(dtype), *names, *roles.values())
+    key = (template, np.dtype(dtype), *map(digest, bodies.values()), *roles.values())
     if key not in _kernels:
         space = {**vars(kernels), "cuda": numba_cuda(), "real": np.dtype(dtype).type}
         space |= {f.__name__: device(FunctionType(f.__code__, space)) for f in kernels.DEVICE}
