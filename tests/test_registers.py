@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minihash.core import registers, tiles
+from minihash.core import registers, sweep, tiles
 from minihash.core.registers import ROWS, TALL, WIDE, Block, Tile, columns, lanes
 from minihash.hashes.body import bound, compiled
 from minihash.hashes.jit import njit
@@ -122,10 +122,32 @@ def test_a_dot_product_is_the_sum(dtype, size, seed):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("batch", [1, 5, 16, 17, 40])
-def test_what_is_turned_is_zero_beyond_the_batch(dtype, batch):
+def test_what_is_turned_is_zero_in_the_rest_of_a_block(dtype, batch):
     rng = np.random.default_rng(0)
     tiles.turn("x", np.full((64, 90), np.nan, dtype))
     x = rng.standard_normal((batch, 90)).astype(dtype)
     turned = tiles.turn("x", x)
     np.testing.assert_array_equal(turned[:90, :batch], x.T)
-    assert not turned[:90, batch:].any() and turned.shape[1] // columns(dtype) % 2 == 1
+    n = columns(dtype)
+    assert not turned[:90, batch : n * -(-batch // n)].any() and turned.shape[1] // n % 2 == 1
+
+
+TURNS = [
+    compiled(sweep.turn, njit),
+    bound(sweep.turn, "turn", square=registers.square_in_numpy),
+]
+
+
+@pytest.mark.parametrize("turn", TURNS, ids=["numba", "numpy"])
+@given(dtypes, st.tuples(*[st.integers(0, 20)] * 2), st.tuples(*[st.integers(0, 5)] * 4))
+def test_turning_touches_its_target_alone(turn, dtype, shape, gaps):
+    (rows, columns), (at_a, at_b, more_a, more_b) = shape, gaps
+    step_a, step_b = columns + more_a, rows + more_b
+    a = np.arange(at_a + rows * step_a, dtype=dtype)
+    b = -np.ones(at_b + columns * step_b + 1, dtype)
+    expected = b.copy()
+    for r in range(rows):
+        for c in range(columns):
+            expected[at_b + c * step_b + r] = a[at_a + r * step_a + c]
+    turn(a, at_a, step_a, b, at_b, step_b, rows, columns)
+    np.testing.assert_array_equal(b, expected)

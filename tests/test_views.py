@@ -11,14 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minihash import core
 from minihash.core import (
     gather,
     gather_rows,
     matmul,
     matmul_backward,
     panel_rows,
-    panels,
     scatter_add,
     scatter_add_rows,
 )

@@ -3,6 +3,7 @@
     product    c[m, n] += sum over k of a[k, m] b[k, n]     6 rows m; n in two vectors side by side
     tile       the same                                     4 rows m; n in vectors that lie anywhere
     dot        sum over k of a[k] b[k]
+    square     b[c, r] = a[r, c]                            as many r and c as a vector has numbers
 
 A number of a is spread over a vector and multiplied by the vectors of b. The sums fill registers of
 AVX2, AVX-512 or NEON (`available`); elsewhere the loops are right, but slow. BLAS is as fast
@@ -10,8 +11,8 @@ AVX2, AVX-512 or NEON (`available`); elsewhere the loops are right, but slow. BL
 memory, and be packed once more, on their way to the product.
 
 How to read: the loops are LLVM instructions, because Numba would keep an array of sums in memory.
-`product` and `tile` are intrinsics, functions that run when a caller is compiled and append
-instructions to it. Python's loops in them are unrolled, their values are names of registers;
+`product`, `tile` and `square` are intrinsics, functions that run when a caller is compiled and
+append instructions to it. Python's loops in them are unrolled, their values are names of registers;
 `for_range` and `if_then` are the loops and branches of the compiled code.
 
 Nothing checks bounds.
@@ -84,6 +85,15 @@ class Tile(NamedTuple):
     fresh: int
 
 
+class Square(NamedTuple):
+    """Where a square is: a[r, c] at a[at_a + r step_a + c], b[c, r] at b[at_b + c step_b + r]."""
+
+    at_a: int
+    step_a: int
+    at_b: int
+    step_b: int
+
+
 def columns(dtype: np.dtype) -> int:
     """How many n a product has.
 
@@ -107,6 +117,12 @@ def product_in_numpy(a, b, c, p):
     c[C] = (0 if p.fresh else c[C]) + A.T @ B
 
 
+def square_in_numpy(a, b, p):
+    """`square`, where Numba does not compile."""
+    n = np.arange(VECTOR // a.itemsize)
+    b[p.at_b + n[:, None] * p.step_b + n] = a[p.at_a + n * p.step_a + n[:, None]]
+
+
 def dot(a, b):
     total = a.dtype.type(0)
     for k in range(a.size):
@@ -115,7 +131,7 @@ def dot(a, b):
 
 
 if not HAVE_NUMBA:
-    product = product_in_numpy
+    product, square = product_in_numpy, square_in_numpy
 else:
     import numba
     from llvmlite import ir
@@ -160,8 +176,26 @@ else:
 
         return types.void(a, b, c, rows, across, along, place), code
 
+    @intrinsic
+    def compiled_square(typing, a, b, place):
+        def code(context, builder, signature, arguments):
+            s = Sums(context, builder, signature, VECTOR)
+            (a, b), p = s.read(arguments)
+            steps = [(n, p.step_a) for n in range(s.lanes)]
+            rows = [builder.load(s.whole(s.at(a, p.at_a, n)), align=s.bytes) for n in steps]
+            half = s.lanes // 2
+            for _ in range(half.bit_length()):  # each row's number becomes a digit of the column's
+                pairs = zip(rows[:half], rows[half:], strict=True)
+                rows = [s.interleaved(*pair, start) for pair in pairs for start in (0, half)]
+            for n, row in enumerate(rows):
+                target = s.whole(s.at(b, p.at_b, (n, p.step_b)))
+                builder.store(row, target, align=s.bytes)
+            return context.get_dummy_value()
+
+        return types.void(a, b, place), code
+
     class Sums:
-        """The instructions of both, for arrays a, b and c of one dtype."""
+        """The instructions of all, for arrays of one dtype."""
 
         def __init__(self, context: object, builder: ir.IRBuilder, signature, size: int) -> None:
             self.context, self.builder, self.types = context, builder, signature.args
@@ -200,6 +234,13 @@ else:
             zeros = ir.Constant(ir.VectorType(word, self.lanes), [0] * self.lanes)
             return self.builder.shuffle_vector(one, nothing, zeros)
 
+        def interleaved(self, a: ir.Value, b: ir.Value, start: int) -> ir.Value:
+            """a[start], b[start], a[start + 1], b[start + 1] ..., a vector of them."""
+            word = ir.IntType(32)
+            places = [start + n // 2 + n % 2 * self.lanes for n in range(self.lanes)]
+            mask = ir.Constant(ir.VectorType(word, self.lanes), places)
+            return self.builder.shuffle_vector(a, b, mask)
+
         def add_up(self, p: NamedTuple, a: Callable, b: Callable, c: Callable, rows: int) -> None:
             """For m < rows the vectors at c(m) += sums over k of the number at a(k)[m], times the
             vectors at b(k)."""
@@ -222,5 +263,6 @@ else:
                 builder.store(builder.load(total), target, align=self.bytes)
 
     product = product_in_numpy if numba.config.DISABLE_JIT else compiled_product
+    square = square_in_numpy if numba.config.DISABLE_JIT else compiled_square
     # Terms in the order of the vectors, which is the same in every run on a machine.
     dot = numba.njit(nogil=True, fastmath={"contract", "reassoc"})(dot)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minihash.core.registers import ROWS, Block, product
+from minihash.core.registers import ROWS, VECTOR, Block, Square, product, square
 from minihash.hashes.xxh32 import U64
 
 
@@ -75,7 +75,8 @@ def sweep(p, start, stop, table, a, y, u, v, dtable, room, constants):
                 slopes(tile, u, strips, rows, columns, top, p)
                 add(tile, dtable, firsts, where, turned, constants)
     if p.forward:
-        turn_back(total, y, p.stride, p.block, start, stop)
+        width = y.shape[1]
+        turn(total, 0, p.stride, y.reshape(-1), start, width, stop - start, p.batch)
 
 
 def multiply_along(tile, a, total, rows, columns, start, out, p):
@@ -147,26 +148,14 @@ def lay(v, strips, left, columns, p):
             line[full:] = 0
 
 
-def turn(x, turned, stride, block, start, stop):
-    """turned[i, b] = x[b, i], and 0 beyond the batch, for i in start .. stop - 1. A line of the
-    cache at a time: `block`; with unsigned indices, which need no check for negative ones."""
-    batch, width = x.shape
-    flat, wide = x.reshape(-1), U64(width)
-    for n in range(0, batch, block):
-        full = U64(min(block, batch - n))
-        for i in range(start, stop):
-            source, line = U64(n * width + i), U64(i * stride + n)
-            for b in range(full):
-                turned[line + U64(b)] = flat[source + U64(b) * wide]
-    for i in range(start, stop):
-        turned[i * stride + batch : (i + 1) * stride] = 0
-
-
-def turn_back(total, y, stride, block, start, stop):
-    """y[b, i] = total[i - start, b] for i in start .. stop - 1."""
-    step = U64(stride)
-    for n in range(start, stop, block):
-        for b in range(len(y)):
-            row, source = y[b, n : min(n + block, stop)], U64((n - start) * stride + b)
-            for i in range(U64(row.size)):
-                row[i] = total[source + U64(i) * step]
+def turn(a, at_a, step_a, b, at_b, step_b, rows, columns):
+    """b[at_b + c step_b + r] = a[at_a + r step_a + c], for r < rows and c < columns."""
+    size = VECTOR // a.itemsize
+    tall, wide = rows - rows % size, columns - columns % size
+    for r in range(0, tall, size):
+        for c in range(0, wide, size):
+            place = Square(at_a + r * step_a + c, step_a, at_b + c * step_b + r, step_b)
+            square(a, b, place)
+    for r in range(rows):
+        for c in range(wide if r < tall else 0, columns):
+            b[at_b + c * step_b + r] = a[at_a + r * step_a + c]

@@ -145,16 +145,12 @@ def sweeper(
 
 
 def turn(name: str, x: np.ndarray) -> np.ndarray:
-    """x (batch, n) as (n and spare rows, batch and spare columns), 0 in the spare columns."""
+    """x (batch, n) as (n and spare rows, batch and spare columns), 0 in what is left of a block."""
     batch, n = x.shape
     block = columns(x.dtype)
-    stride = block * (-(-batch // block) | 1)  # odd: so rows fall into different sets of the cache
+    full = block * -(-batch // block)
+    stride = full + block * (full // block % 2 == 0)  # odd: so rows fall into different cache sets
     turned = workspace(f"turned {name}", (n + ROWS, stride), x.dtype)
-    flat, kernel = turned.reshape(-1), compiled(sweep.turn, njit)
-    run_kernels(
-        [
-            lambda cut=cut: kernel(x, flat, stride, block, cut.start, cut.stop)
-            for cut in blocks(n, 1024)
-        ]
-    )
+    compiled(sweep.turn, njit)(x.reshape(-1), 0, n, turned.reshape(-1), 0, stride, batch, n)
+    turned[:, batch:full] = 0
     return turned

@@ -10,7 +10,8 @@
 x may have positions, as (batch, length, fan_in): each is an example here, and the sums over the
 batch are over the positions too.
 
-The core never builds V or dV. W and B are tables of `params`; if they are one, its gradient is the sum of the two.
+The core never builds V or dV. W and B are tables of `params`; if they are one, its gradient is the
+sum of the two.
 
 Source: Chen et al., HashedNets, arXiv 1504.04788, equations 7 to 12; with the identity hash, any
 textbook's dense layer.
