@@ -1,6 +1,6 @@
 """Convolution of arrays, by products with patches: what Conv2d and Conv1d compute.
 
-Where stride is 1 and vectors are long, without patches: direct.py. Elsewhere, with the patches X of
+Where stride is 1 and vectors are full, without patches: direct.py. Elsewhere, with the patches X of
 a tile as columns (patches.py) and the kernel K as rows (o) of (c, t), for each group of channels:
 
     forward     Y = K X + B

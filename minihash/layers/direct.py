@@ -16,7 +16,8 @@ planes, and tiles (registers.py) add up
 
 No patches: 64 -> 64 channels, 3 x 3, takes 1.0 times PyTorch's time, products with patches
 (convolution.py) 1.6 times. Where vectors or tiles do not end with an image's row or with the last
-map, the last of them begin earlier and compute some results twice, to the same bits.
+map, the last of them begin earlier and compute some results twice, to the same bits. An infinity
+in dy meets the padding, too, where it makes NaN in dK.
 
     convolve, convolve_backward    cut the work into parts, which `run` deals to the threads
     correlate_rows                 forward, or dx: some rows of an image
@@ -38,13 +39,13 @@ from minihash.hashes.windows import Windows
 
 ENTRIES = 2**18  # of the planes of a part, about
 POSITIONS = 256  # of a sum of dK, about: what they meet stays in the first-level cache
-
 LANES = 8  # parts of a gradient of K
 FILL = 0.75  # of the vectors along a row: with less, products with patches are faster
 
 
 def suits(x: np.ndarray, K: np.ndarray, windows: Windows, groups: int, backward: bool) -> bool:
-    """Whether this is the way to go, by sizes and processor alone. Elsewhere, do not."""
+    """Whether this is the way to go, by sizes and processor alone. Tiles need as many
+    maps, and backward channels, as they have rows, in each group."""
     widths = x.shape[3], *windows.outputs(x.shape[2:])[1:]
     lanes = registers.lanes(x.dtype)
     channels = min(len(K) // groups, K.shape[1]) if backward else len(K) // groups
