@@ -206,6 +206,13 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/threads.py",
+        "submit(copy_context().run, work)",
+        "submit(work)",
+        "workers that take the default backend",
+        threads("take_the_backend"),
+    ),
+    Mutant(
+        "core/threads.py",
         "        future.result()\n",
         "        pass\n",
         "an error in a worker lost",

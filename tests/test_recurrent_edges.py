@@ -1,6 +1,5 @@
 """The recurrent layers: threads, readings, memory layouts, carried states, networks."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -18,7 +17,6 @@ from minihash.layers import (
     RNN,
     Dense,
     Tanh,
-    recurrent,
     skinny,
 )
 from minihash.network import Sequential
@@ -33,22 +31,6 @@ COMPILED = registers.product is not registers.product_in_numpy
 
 def bits(found):
     return {name: result.tobytes() for name, result in found.items()}
-
-
-@every_kind
-def test_the_backend_that_is_set_is_that_of_every_thread(kind, monkeypatch):
-    """Where a thread has none set, it would ask the environment."""
-
-    def apart(calls):
-        with ThreadPoolExecutor(len(calls)) as threads:
-            return [thread.result() for thread in [threads.submit(call) for call in calls]]
-
-    case = example(kind, np.float32, batch=3, length=2, features=4, hidden=5)
-    with core.use("numpy"):
-        expected = bits(by_layer(case))
-        monkeypatch.setattr(recurrent, "together", apart)
-        monkeypatch.setenv("MINIHASH_BACKEND", "abacus")
-        assert bits(by_layer(case)) == expected
 
 
 @every_kind

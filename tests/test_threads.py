@@ -12,12 +12,14 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from minihash.core import (
     gather,
+    get_backend,
     get_threads,
     matmul,
     matmul_backward,
     scatter_add,
     set_threads,
     threads,
+    use,
 )
 from minihash.hashes import Compose, Modulus, Uniform
 from minihash.weights import VirtualWeight
@@ -53,6 +55,21 @@ def default_threads(monkeypatch):
     monkeypatch.delenv("MINIHASH_NUM_THREADS", raising=False)
     yield
     set_threads(None)
+
+
+@pytest.mark.parametrize("run", [threads.run, threads.run_kernels])
+def test_workers_take_the_backend_that_is_set_for_their_caller(run):
+    set_threads(3)
+    barrier, seen = threading.Barrier(3, timeout=30), []
+
+    def part() -> None:
+        barrier.wait()  # each of three threads does one
+        seen.append((threading.get_ident(), get_backend().__name__.rpartition(".")[2]))
+
+    with use("numpy"):
+        run([part] * 3)
+    assert len({thread for thread, _ in seen}) == 3
+    assert {name for _, name in seen} == {"numpy_backend"}
 
 
 @pytest.mark.parametrize("buckets", [1, 2, 16, 5000])

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache, partial
 from typing import TypeVar
 
@@ -66,7 +67,7 @@ def run(parts: list[Callable[[], None]]) -> None:
 
 
 def run_kernels(parts: list[Callable[[], None]]) -> None:
-    """`run`, for parts that do not call BLAS."""
+    """`run`, for parts that do not call BLAS. Workers see the caller's context: its backend."""
     left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
 
     def work() -> None:
@@ -75,7 +76,7 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
                 part()
 
     helpers = min(get_threads(), len(parts)) - 1
-    waiting = [_get_pool().submit(work) for _ in range(helpers)]
+    waiting = [_get_pool().submit(copy_context().run, work) for _ in range(helpers)]
     try:
         work()
     finally:

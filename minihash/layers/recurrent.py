@@ -20,7 +20,6 @@ Source: Werbos, Backpropagation through time, 1990; the conventions are torch.nn
 
 import math
 from collections.abc import Callable
-from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -196,7 +195,7 @@ class Recurrent(Layer):
         dfinal = self.to_arrays(dstate, f"dstate of {cell}", batch, dy.dtype)
         dx, dinitial, dweights = timeloop.backward(self, cache, dy, dfinal)
         own = [(w, dw) for w, dw in zip(self._named(), dweights, strict=True) if w is not None]
-        dtables = _together([partial(core.scatter_add, dw.reshape(w.shape), w) for w, dw in own])
+        dtables = together([partial(core.scatter_add, dw.reshape(w.shape), w) for w, dw in own])
         grads: Params = {}
         for (w, _), dtable in zip(own, dtables, strict=True):
             grads[w.table] = grads[w.table] + dtable if w.table in grads else dtable
@@ -231,7 +230,7 @@ class Recurrent(Layer):
         own = self.weights()
         tables = [parameter(params, w.table, (w.hash.buckets,), dtype) for w in own]
         full = iter(
-            _together([partial(core.gather, t, w) for t, w in zip(tables, own, strict=True)])
+            together([partial(core.gather, t, w) for t, w in zip(tables, own, strict=True)])
         )
         V_ih, V_hh, *biases = (w and next(full) for w in self._named())
         shape = self.gates, self.hidden
@@ -253,8 +252,3 @@ class Recurrent(Layer):
                 "sequences out and pad x to the longest"
             )
         return ends.astype(np.intp)
-
-
-def _together(calls: list[Callable[[], np.ndarray]]) -> list[np.ndarray]:
-    """What the calls return, on the backend that is set here: other threads have none set."""
-    return together([partial(copy_context().run, call) for call in calls])
