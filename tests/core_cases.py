@@ -79,7 +79,7 @@ def gamma(terms: np.ndarray | int, dtype: type) -> np.ndarray:
 
 def cut(monkeypatch, tall: int, wide: int, part: int, lanes: int, examples: int) -> None:
     """Other tiles, parts, lanes and batches than the default ones."""
-    sizes = {"TALL": tall, "WIDE": wide, "PART": part, "LEAST": 0}
+    sizes = {"TILE": (tall, wide), "LONG": (tall, wide), "PART": part, "LEAST": 0}
     for name, value in (sizes | {"COPY": 0, "EXAMPLES": examples}).items():
         monkeypatch.setattr(tiles, name, value)
     monkeypatch.setattr(panels, "LANES", lanes)

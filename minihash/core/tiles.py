@@ -26,7 +26,8 @@ from minihash.weights import VirtualWeight
 PART = 256  # rows or columns of V in a part, at most,
 PARTS = 8  # of at least so many parts, unless they would have
 LEAST = 2**16  # fewer virtual weights, which are not worth a thread's while
-TALL, WIDE = 48, 480  # of a tile, but for multiples of the sizes of a block of sums
+TILE = 48, 480  # its size, but for multiples of the sizes of a block of sums,
+LONG = 12, 2016  # and where one example meets whole rows
 COPY, EXAMPLES = 2**21, 32  # bytes of a copy, but for at least so many examples
 
 Shape = tuple[int, int]
@@ -109,9 +110,8 @@ def sweeper(
     u, v = slopes or (nothing, nothing)
     stride = (a if y is not None else u).shape[1]
     rows, across = shape[::-1] if w.transposed else shape
-    tall, wide = (
-        max(1, n // unit) * unit for n, unit in ((TALL, ROWS), (WIDE, math.lcm(block, ROWS)))
-    )
+    size = zip(LONG if stride == 1 else TILE, (ROWS, math.lcm(block, ROWS)), strict=True)
+    tall, wide = (max(1, n // unit) * unit for n, unit in size)
     plan = Plan(
         first=np.uint64(w.first_id),
         width=w.shape[0] if w.transposed else w.shape[1],

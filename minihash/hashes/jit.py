@@ -10,6 +10,7 @@ import hashlib
 import os
 import stat
 import sys
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +20,7 @@ except ImportError:
     numba = None
 
 HAVE_NUMBA = numba is not None
+_lock = threading.Lock()  # of numba.config.CACHE_DIR
 
 
 def njit(function):
@@ -28,13 +30,14 @@ def njit(function):
         return function
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     if folder := cache_folder():
-        before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
-        try:
-            compiled.enable_caching()
-        except (OSError, RuntimeError):  # no place to keep it: compiled anew in each process
-            pass
-        finally:
-            numba.config.CACHE_DIR = before
+        with _lock:
+            before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
+            try:
+                compiled.enable_caching()
+            except (OSError, RuntimeError):  # no place to keep it: compiled anew in each process
+                pass
+            finally:
+                numba.config.CACHE_DIR = before
     return compiled
 
 
