@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from minihash.core import numba_backend, panels, set_threads, tiles
+from minihash.core import numba_backend, panels, set_threads, single, tiles
 from minihash.hashes.hash import Hash
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
@@ -79,10 +79,12 @@ def gamma(terms: np.ndarray | int, dtype: type) -> np.ndarray:
 
 def cut(monkeypatch, tall: int, wide: int, part: int, lanes: int, examples: int) -> None:
     """Other tiles, parts, lanes and batches than the default ones."""
-    sizes = {"TILE": (tall, wide), "LONG": (tall, wide), "PART": part, "LEAST": 0}
+    sizes = {"TALL": tall, "WIDE": wide, "PART": part, "LEAST": 0}
     for name, value in (sizes | {"COPY": 0, "EXAMPLES": examples}).items():
         monkeypatch.setattr(tiles, name, value)
     monkeypatch.setattr(panels, "LANES", lanes)
+    monkeypatch.setattr(single, "PIECE", wide)
+    monkeypatch.setattr(single, "LEAST", part)
     for module in (panels, numba_backend):
         monkeypatch.setattr(module, "ENTRIES", tall * wide)
 

@@ -85,9 +85,9 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/kernels.py",
-        "b = np.int64(draw(i, i % state[0], state))\n            chunk = x[start",
-        "b = np.int64(draw(firsts[r], firsts[r] % state[0], state))\n            chunk = x[start",
-        "every window of a row the first one",
+        "piece = x[left : left + np.int64(run - i % run)]",
+        "piece = x[: np.int64(run - i % run)]",
+        "every window meets the first inputs",
         "tests/test_core.py -k one_example",
     ),
     Mutant(

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from minihash.core import tiles
+from minihash.core import single, tiles
 from minihash.weights import VirtualWeight
 
 
@@ -66,7 +66,8 @@ def matmul(
     w: VirtualWeight,
 ) -> np.ndarray:
     shape = distinct(w)
-    y = tiles.matmul(fold(x, shape[1]), table, w, shape)
+    product = single.matmul if len(x) == 1 and not w.transposed else tiles.matmul
+    y = product(fold(x, shape[1]), table, w, shape)
     return unfold(y, w.shape[0])
 
 

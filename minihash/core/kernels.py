@@ -3,11 +3,12 @@
     locate    buckets[r, c], signs[r, c] of the identifier firsts[r] + c
     read      tile[r, c] = sign * table[bucket]
     add       dtable[bucket] += sign * tile[r, c]; the tile may be overwritten
-    dots      sums[r] += sum over c of sign * table[bucket] x[c]
 
 Each loop has one kind of work: the arithmetic of a hash, which LLVM then turns into SIMD, or the
 memory accesses at the buckets, which would make the arithmetic scalar at ten times the cost. Where
 buckets run (identity, modulus), `locate` has nothing to do, and windows of the table are copied.
+
+    dots      y[r] = sum over c of sign * table[bucket] x[c], of whole rows (single.py)
 
 `draw`, `place` and `sign`, and the names that `locate_signed` calls, are bound to those of a hash
 (`of`). constants = (what draw and place read, what sign reads, run). A tile may have more columns
@@ -57,21 +58,22 @@ def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bo
         return bound(body, f"{body.__name__}-{tag}", **globals_)
 
     if runs:
-        loops = locate_nothing, *(template(f, draw=draw) for f in (read_runs, add_runs, dots_runs))
+        loops = locate_nothing, template(read_runs, draw=draw), template(add_runs, draw=draw)
     else:
         buckets = (
             template(locate_placed, draw=draw, place=place)
             if place
             else template(locate_drawn, draw=draw)
         )
-        loops = buckets, read_plain, add_plain, dots_plain
+        loops = buckets, read_plain, add_plain
         if sign:
             signs = template(locate_signs, sign=sign)
             both = template(locate_signed, locate_buckets=buckets, locate_signs=signs)
-            loops = both, read_signed, add_signed, dots_signed
-    locate, read, add, dots = loops
-    through = template(sweep.sweep, locate=locate, read=read, add=add, dots=dots)
-    return Kernels(*(compiled(body, njit) for body in (*loops, through)))
+            loops = both, read_signed, add_signed
+    locate, read, add = loops
+    dots = template(dots_runs, draw=draw) if runs else template(dots_read, locate=locate, read=read)
+    through = template(sweep.sweep, locate=locate, read=read, add=add)
+    return Kernels(*(compiled(body, njit) for body in (*loops, dots, through)))
 
 
 # Panels: bounded pieces of V with rows of identifiers firsts[r] + c that follow one another.
@@ -198,18 +200,6 @@ def add_signed(tile, dtable, firsts, buckets, signs, constants):
             dtable[buckets[r, c]] += row[c]
 
 
-def dots_plain(table, x, sums, tile, firsts, buckets, signs, constants):
-    read_plain(table, tile, firsts, buckets, signs, constants)
-    for r in range(sums.size):
-        sums[r] += dot(tile[r, : x.size], x)
-
-
-def dots_signed(table, x, sums, tile, firsts, buckets, signs, constants):
-    read_signed(table, tile, firsts, buckets, signs, constants)
-    for r in range(sums.size):
-        sums[r] += dot(tile[r, : x.size], x)
-
-
 def signed(v, s):
     """s v, and 0 where s is 0 even if v is not finite."""
     return v if s > 0 else (-v if s < 0 else np.float32(0))
@@ -245,13 +235,40 @@ def add_runs(tile, dtable, firsts, buckets, signs, constants):
             start += chunk.size
 
 
-def dots_runs(table, x, sums, tile, firsts, buckets, signs, constants):
+# Of whole rows begin, begin + period, ... for begin in start .. stop - 1; first: the identifier of
+# the first row's first entry, width: by how many the next row's is greater.
+
+
+def dots_read(start, stop, period, table, x, y, first, width, room, constants):
+    """room: of a piece of a row, flat."""
+    tile, buckets, signs = room
+    firsts = np.empty(1, np.uint64)
+    for begin in range(start, stop):
+        for r in range(begin, y.size, period):
+            y[r] = 0
+            for left in range(0, x.size, tile.size):
+                piece = x[left : left + tile.size]
+                row, where, turned = (
+                    tile[: piece.size].reshape(1, -1),
+                    buckets[: piece.size].reshape(1, -1),
+                    signs[: piece.size].reshape(1, -1),
+                )
+                firsts[0] = first + U64(r) * width + U64(left)
+                locate(firsts, where, turned, constants)
+                read(table, row, firsts, where, turned, constants)
+                y[r] += dot(row[0], piece)
+
+
+def dots_runs(start, stop, period, table, x, y, first, width, room, constants):
+    """A window of the table is read where it lies."""
     state, _, run = constants
-    for r in range(sums.size):
-        start = 0
-        while start < x.size:
-            i = firsts[r] + U64(start)
-            b = np.int64(draw(i, i % state[0], state))
-            chunk = x[start : start + np.int64(run - i % run)]
-            sums[r] += dot(table[b : b + chunk.size], chunk)
-            start += chunk.size
+    for begin in range(start, stop):
+        for r in range(begin, y.size, period):
+            y[r] = 0
+            left = 0
+            while left < x.size:
+                i = first + U64(r) * width + U64(left)
+                b = np.int64(draw(i, i % state[0], state))
+                piece = x[left : left + np.int64(run - i % run)]
+                y[r] += dot(table[b : b + piece.size], piece)
+                left += piece.size

@@ -13,8 +13,7 @@ and, at the end of the part, y[b, :] = total[:, b]. A tile is located once for b
 never leaves the core that made it. So that products read vectors (registers.py), a and u are
 turned, an example a column, with rows of `stride` numbers, and v is laid into strips of as many
 columns as a block. What a block has more than the tile is in the spare room of the arrays, and is
-never looked at. A single example going forward along the rows stays as it is (stride 1): its
-products are sums of their own.
+never looked at.
 """
 
 from typing import NamedTuple
@@ -44,7 +43,7 @@ class Plan(NamedTuple):
 
 def sweep(p, start, stop, table, a, y, u, v, dtable, room, constants):
     """The part start .. stop - 1. a, u, dtable: flat; y, v: (batch, ...). room: the work space of a
-    thread, all flat but the tile. `locate`, `read`, `add` and `dots` are bound to those of a hash
+    thread, all flat but the tile. `locate`, `read` and `add` are bound to those of a hash
     (kernels.py)."""
     total, strips, tile, buckets, signs = room
     total[: (stop - start + ROWS) * p.stride] = 0
@@ -62,10 +61,7 @@ def sweep(p, start, stop, table, a, y, u, v, dtable, room, constants):
             where = buckets[: rows * columns].reshape(rows, columns)
             turned = signs[: rows * columns].reshape(rows, columns)
             locate(firsts, where, turned, constants)
-            if p.forward and p.stride == 1:
-                sums = total[top - above : top - above + rows]
-                dots(table, a[left : left + columns], sums, tile, firsts, where, turned, constants)
-            elif p.forward:
+            if p.forward:
                 read(table, tile, firsts, where, turned, constants)
                 if p.along:
                     multiply_along(tile, a, total, rows, columns, left, top - above, p)

@@ -26,8 +26,7 @@ from minihash.weights import VirtualWeight
 PART = 256  # rows or columns of V in a part, at most,
 PARTS = 8  # of at least so many parts, unless they would have
 LEAST = 2**16  # fewer virtual weights, which are not worth a thread's while
-TILE = 48, 480  # its size, but for multiples of the sizes of a block of sums,
-LONG = 12, 2016  # and where one example meets whole rows
+TALL, WIDE = 48, 480  # of a tile, but for multiples of the sizes of a block of sums
 COPY, EXAMPLES = 2**21, 32  # bytes of a copy, but for at least so many examples
 
 Shape = tuple[int, int]
@@ -38,8 +37,7 @@ def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> 
     y = np.empty((len(x), shape[0]), table.dtype)
     cuts = parts(shape, 0, w, table.dtype)
     for some in batches(len(x), shape, table.dtype):
-        a = x[some].T if len(x[some]) == 1 and not w.transposed else turn("x", x[some])
-        part = sweeper(w, table, shape, len(x[some]), a, y[some])
+        part = sweeper(w, table, shape, len(x[some]), turn("x", x[some]), y[some])
         run_kernels([lambda cut=cut, part=part: part(cut) for cut in cuts])
     return y
 
@@ -110,8 +108,9 @@ def sweeper(
     u, v = slopes or (nothing, nothing)
     stride = (a if y is not None else u).shape[1]
     rows, across = shape[::-1] if w.transposed else shape
-    size = zip(LONG if stride == 1 else TILE, (ROWS, math.lcm(block, ROWS)), strict=True)
-    tall, wide = (max(1, n // unit) * unit for n, unit in size)
+    tall, wide = (
+        max(1, n // unit) * unit for n, unit in ((TALL, ROWS), (WIDE, math.lcm(block, ROWS)))
+    )
     plan = Plan(
         first=np.uint64(w.first_id),
         width=w.shape[0] if w.transposed else w.shape[1],
