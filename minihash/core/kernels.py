@@ -27,7 +27,7 @@ from minihash.core.registers import dot
 from minihash.hashes.body import bound, compiled
 from minihash.hashes.hash import Hash
 from minihash.hashes.jit import njit
-from minihash.hashes.xxh32 import U32, U64, xxh32_bytes
+from minihash.hashes.xxh32 import U32, U64
 
 HIGH, LOW = U64(0xFFFFFFFF << 32), U64(0xFFFFFFFF)  # the words of an identifier
 CHUNK = 1024  # words between two loops: they stay in the first-level cache
@@ -50,12 +50,8 @@ def of(hash_: Hash) -> tuple[Kernels, tuple]:
 
 @cache
 def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> Kernels:
-    names = ",".join(f"{b.__module__}.{b.__qualname__}" for b in (draw, place, sign) if b)
-    digest = xxh32_bytes(f"{names},{runs}".encode())  # the same draw may have runs or none
-    tag = f"{draw.__qualname__}-{digest:08x}"  # part of a file's name
-
     def template(body: Callable, **globals_: Callable) -> Callable:
-        return bound(body, f"{body.__name__}-{tag}", **globals_)
+        return bound(body, f"{body.__name__}-{draw.__qualname__}", **globals_)
 
     if runs:
         loops = locate_nothing, template(read_runs, draw=draw), template(add_runs, draw=draw)
