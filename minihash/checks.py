@@ -26,7 +26,7 @@ def float_array(
             f"{name} must be {np.dtype(dtype)} as the arrays it meets are, got {array.dtype}; "
             "convert one of them with astype"
         )
-    if shape is not None and (
+    if shape not in (None, array.shape) and (
         array.ndim != len(shape)
         or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True))
     ):
