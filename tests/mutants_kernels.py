@@ -43,10 +43,17 @@ KERNEL_MUTANTS = [
     ),
     Mutant(
         "core/kernels.py",
-        "chunk[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)",
-        "chunk[c] = draw(high | U64(U32(low + U32(c))), residue, state)",
+        "chunk[c] = draw(i, residue + U64(c), state)",
+        "chunk[c] = draw(i, residue, state)",
         "the residue of a chunk's first identifier",
         cut("modulus-signed"),
+    ),
+    Mutant(
+        "core/kernels.py",
+        "turned[c] = sign(i, key)",
+        "turned[c] = sign(high | U64(low), key)",
+        "one sign for a whole chunk",
+        cut("uniform-signed"),
     ),
     Mutant(
         "core/kernels.py",
@@ -67,14 +74,14 @@ KERNEL_MUTANTS = [
         "chunk[c] = sign(high | U64(U32(low + U32(c))), constants[1])",
         "chunk[c] = sign(high | U64(low), constants[1])",
         "one sign for a whole row",
-        cut("uniform-signed"),
+        cut("lookup-signed"),
     ),
     Mutant(
         "core/kernels.py",
         "            i = firsts[r] + U64(start)\n            high, low = i & HIGH, U32(i & LOW)\n",
         "            i = firsts[0] + U64(start)\n            high, low = i & HIGH, U32(i & LOW)\n",
         "the first row's signs in every row",
-        cut("uniform-signed"),
+        cut("lookup-signed"),
     ),
     Mutant(
         "core/kernels.py",

@@ -64,7 +64,11 @@ def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bo
         loops = buckets, read_plain, add_plain
         if sign:
             signs = template(locate_signs, sign=sign)
-            both = template(locate_signed, locate_buckets=buckets, locate_signs=signs)
+            both = (
+                template(locate_signed, locate_buckets=buckets, locate_signs=signs)
+                if place
+                else template(locate_both, draw=draw, sign=sign)
+            )
             loops = both, read_signed, add_signed
     locate, read, add = loops
     dots = template(dots_runs, draw=draw) if runs else template(dots_read, locate=locate, read=read)
@@ -120,6 +124,25 @@ def locate_drawn(firsts, buckets, signs, constants):
             chunk = buckets[r, start : start + unbroken(low, n - residue)]
             for c in range(chunk.size):
                 chunk[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
+            start += chunk.size
+
+
+def locate_both(firsts, buckets, signs, constants):
+    """`locate_drawn` and `locate_signs` at once."""
+    rows, columns = buckets.shape
+    state, key, _ = constants
+    n = state[0]
+    for r in range(rows):
+        start = 0
+        while start < columns:
+            i = firsts[r] + U64(start)
+            residue, high, low = i % n, i & HIGH, U32(i & LOW)
+            stop = start + unbroken(low, n - residue)
+            chunk, turned = buckets[r, start:stop], signs[r, start:stop]
+            for c in range(chunk.size):
+                i = high | U64(U32(low + U32(c)))
+                chunk[c] = draw(i, residue + U64(c), state)
+                turned[c] = sign(i, key)
             start += chunk.size
 
 
