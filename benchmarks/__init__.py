@@ -7,8 +7,9 @@ stays as it is. What a user without it sees is a row of `benchmarks.core`.
 
 PyTorch's own threads keep their default, which is the fastest where PyTorch has its time to itself:
 told to sleep too (OMP_WAIT_POLICY=passive), it takes 3.1 instead of 1.3 s for an epoch of MNIST.
-Only `benchmarks.core`, whose sides take turns every few milliseconds, does tell them: there PyTorch
-takes 58 ms so, 52 in a loop of its own, and 128 where all threads spin beside one another.
+Only `benchmarks.core` and `benchmarks.scaling`, whose sides take turns every few milliseconds, tell
+them: there PyTorch takes 58 ms so, 52 in a loop of its own, and 128 where all threads spin beside
+one another.
 """
 
 import os

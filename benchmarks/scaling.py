@@ -24,6 +24,7 @@ from benchmarks.measure import alternate, machine
 from minihash import core
 from minihash.hashes import Modulus, Uniform
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read by PyTorch; see benchmarks/__init__.py
 SIZES = (250, 500, 1000, 2000, 4000, 8000)
 BATCHES = (1, 8, 32, 128, 1024)
 THREADS = (1, 2)
