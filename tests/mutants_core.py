@@ -169,6 +169,13 @@ CORE_MUTANTS = [
         edges("freshly_allocated and numba"),
     ),
     Mutant(
+        "core/single.py",
+        "np.uint64(w.shape[1])",
+        "np.uint64(columns)",
+        "rows as far apart as the columns that differ",
+        "tests/test_core.py -k one_example",
+    ),
+    Mutant(
         "core/cyclic.py",
         "folded[:, :rest] += x[:, times * width :]",
         "folded[:, :rest] = x[:, times * width :]",
