@@ -10,7 +10,7 @@ buckets run (identity, modulus), `locate` has nothing to do, and windows of the 
 
     dots      y[r] = sum over c of sign * table[bucket] x[c], of whole rows (single.py)
 
-`draw`, `place` and `sign`, and the names that `locate_signed` calls, are bound to those of a hash
+`draw`, `place` and `sign`, and the loops that others call by name, are bound to those of a hash
 (`of`). constants = (what draw and place read, what sign reads, run). A tile may have more columns
 than `buckets`; the shape of `buckets` counts.
 """

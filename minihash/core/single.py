@@ -11,7 +11,7 @@ from memory once, not once in every P rows.
 import numpy as np
 
 from minihash.core import kernels
-from minihash.core.panels import blocks, workspace
+from minihash.core.panels import cut, workspace
 from minihash.core.threads import run_kernels
 from minihash.weights import VirtualWeight
 
@@ -27,18 +27,20 @@ def matmul(
     rows, columns = shape
     y = np.empty((1, rows), table.dtype)
     around = w.hash.run > 1 and w.hash.run == w.hash.buckets
-    period = min(rows, max(1, w.hash.buckets // w.shape[1])) if around else rows
+    count = -(-rows * columns // LEAST)  # parts
+    period = w.hash.buckets // w.shape[1] if around else rows
+    if not count <= period <= rows:  # a table of few rows stays in the cache in any order
+        period = rows
     loops, constants = kernels.of(w.hash)
     first, width, size = np.uint64(w.first_id), np.uint64(w.shape[1]), min(columns, PIECE)
 
-    def part(cut: slice) -> None:
+    def part(some: slice) -> None:
         room = (
             workspace("tile", (size,), table.dtype),
             workspace("buckets", (size,), np.uint32),
             workspace("signs", (size,), np.int8),
         )
-        loops.dots(cut.start, cut.stop, period, table, x[0], y[0], first, width, room, constants)
+        loops.dots(some.start, some.stop, period, table, x[0], y[0], first, width, room, constants)
 
-    most = -(-period * LEAST // (rows * columns))
-    run_kernels([lambda cut=cut: part(cut) for cut in blocks(period, most)])
+    run_kernels([lambda some=some: part(some) for some in cut(period, min(count, period))])
     return y
