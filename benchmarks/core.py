@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks.core_cases import Layer, N
 from benchmarks.measure import Table, alternate, printed, ratio
 from minihash import core
-from minihash.core import panels, threads, tiles
+from minihash.core import threads
+from minihash.core.numba import panels, tiles
 from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Uniform
 
 NAME = "benchmarks.core"

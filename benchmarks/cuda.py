@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measure import Table, alternate, ratio
 from minihash import core
-from minihash.core import cuda_backend as gpu
+from minihash.core import cuda as gpu
 from minihash.hashes import Uniform
 from minihash.weights import VirtualWeight
 

@@ -17,7 +17,7 @@ import time
 from benchmarks.measure import Table
 
 STEP = """
-from minihash.arbnet import arbnet
+from minihash.networks.arbnet import arbnet
 from minihash.data import load
 from minihash.training import Training, start, steps
 digits = load("digits")

@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmarks.measure import Table, alternate, ratio
 from minihash import core
-from minihash.arbnet import arbnet
 from minihash.data import Dataset, load
+from minihash.networks.arbnet import arbnet
 from minihash.training import Training, batches, start, steps
 
 SIZES = (784, 200, 200, 10)

@@ -62,7 +62,7 @@ def get_backend(name: str | None = None) -> ModuleType:
     Raises ValueError for a name that is unknown or cannot be used here (the message says why).
 
     >>> get_backend("numpy").__name__
-    'minihash.core.numpy_backend'
+    'minihash.core.numpy'
     """
     name = name or _chosen.get() or os.environ.get("MINIHASH_BACKEND")
     if not name:
@@ -76,7 +76,7 @@ def get_backend(name: str | None = None) -> ModuleType:
 
 
 def _load(name: str) -> ModuleType:
-    return import_module(f"minihash.core.{name}_backend")
+    return import_module(f"minihash.core.{name}")
 
 
 def backends() -> dict[str, str]:
@@ -90,7 +90,7 @@ def use(name: str | None) -> Iterator[None]:
 
     >>> with use("numpy"):
     ...     get_backend().__name__
-    'minihash.core.numpy_backend'
+    'minihash.core.numpy'
     """
     if name is not None:
         get_backend(name)

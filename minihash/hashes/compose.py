@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from minihash.hashes.body import bound
+from minihash.compile.body import bound
 from minihash.hashes.hash import Hash
 from minihash.hashes.lookup import itself
 from minihash.hashes.xxh32 import U64

@@ -24,9 +24,9 @@ from numbers import Real
 
 import numpy as np
 
-from minihash.hashes.body import compiled
+from minihash.compile.body import compiled
+from minihash.compile.jit import njit
 from minihash.hashes.hash import Hash, check_buckets
-from minihash.hashes.jit import njit
 from minihash.hashes.uniform import Uniform
 from minihash.hashes.xxh32 import U32, U64, scale, stream, unit, xxh32
 

@@ -26,7 +26,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from minihash.hashes.body import bound
+from minihash.compile.body import bound
 from minihash.hashes.xxh32 import U32, stream, xxh32
 
 MAX_BUCKETS = 2**31 - 1

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from minihash.layers.loops import each, half, one, tanh
+from minihash.core.numba.loops import each, half, one, tanh
 from minihash.layers.recurrent import Recurrent
 
 

@@ -28,12 +28,12 @@ import numpy as np
 
 from minihash import core
 from minihash.checks import float_array, parameter
+from minihash.core.numba import timeloop
+from minihash.core.numba.timeloop import States, Tape, Weights
 from minihash.core.threads import together
 from minihash.hashes import Hash, Identity
 from minihash.hashes.hash import check_count, check_field
-from minihash.layers import timeloop
 from minihash.layers.layer import Layer, Params
-from minihash.layers.timeloop import States, Tape, Weights
 from minihash.weights import VirtualWeight
 
 State = np.ndarray | tuple[np.ndarray, np.ndarray]  # h, or the LSTM's (h, c)

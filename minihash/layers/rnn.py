@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from minihash.layers.loops import choose, each, larger, one, tanh
+from minihash.core.numba.loops import choose, each, larger, one, tanh
 from minihash.layers.recurrent import Recurrent
 
 

@@ -1,0 +1,106 @@
+"""The command line.
+
+    minihash train        train a network, in a run folder
+    minihash eval         how well it does on a test set
+    minihash predict      what it takes an image, an array or an example for
+    minihash generate     text, by a network that was trained on text
+    minihash inspect      what it stores, and how evenly
+    minihash explain      how MLPs, CNNs and RNNs are hashes, computed both ways
+    minihash backends     what it can run on here
+
+Results go to standard output, everything else to standard error. Whatever is wrong with the input
+is said in one line, with exit status 2, and files are as they were. A run that is stopped by signal
+n is saved and ends with status 128 + n. Nothing heavy is imported before a command needs it.
+`python -X dev -m minihash` shows where an error comes from.
+"""
+
+import errno
+import os
+import sys
+import warnings
+from contextlib import AbstractContextManager, nullcontext
+
+from minihash.cli.arguments import parser
+
+HINTS = {
+    errno.ENOENT: "check the path",
+    errno.EACCES: "check its permissions",
+    errno.EPERM: "check its permissions",
+    errno.EISDIR: "name a file",
+    errno.EROFS: "choose another place",
+    errno.ENOTDIR: "choose another place",
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit status.
+
+    >>> main(["backends", "--backend", "numpy"])  # doctest: +ELLIPSIS
+    numba ...
+    0
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)  # a run that diverges is told of once
+            warnings.showwarning = _show_warning
+            args = parser().parse_args(argv)
+            from minihash.cli import commands
+
+            status = getattr(commands, args.command)(args)
+            sys.stdout.flush()
+            return status
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        return _failed(error)
+    except KeyboardInterrupt:
+        return _say("interrupted", 130)
+
+
+def _failed(error: Exception) -> int:
+    """Say what went wrong, if it is what bad input causes; anything else is our mistake."""
+    match error:
+        case BrokenPipeError():  # the reader has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
+        case OSError():
+            return _say(f"error: {_reason(error)}", 2)
+        case MemoryError():
+            hint = "make the network (--hidden) or the batch (--batch-size) smaller"
+            return _say(f"error: there is not enough memory ({error}): {hint}", 2)
+        case ValueError() | TypeError() | ImportError():
+            return _say(f"error: {error}", 2)
+    raise error
+
+
+def _reason(error: OSError) -> str:
+    if error.strerror is None:
+        return str(error)
+    where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+    what_to_do = [HINTS.get(error.errno), *getattr(error, "__notes__", ())]
+    return f"{where}{error.strerror}: {', '.join(filter(None, what_to_do))}".rstrip(" :")
+
+
+def _say(text: str, status: int) -> int:
+    line = " ".join(text.split())
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    with _above_a_bar():
+        print(f"minihash: {line}", file=sys.stderr, flush=True)
+    return status
+
+
+def _above_a_bar() -> AbstractContextManager:
+    """Take a progress bar, if there is one, off the line within this block."""
+    if tqdm := sys.modules.get("tqdm"):
+        return tqdm.tqdm.external_write_mode(file=sys.stderr)
+    return nullcontext()
+
+
+def _show_warning(message: Warning, *_: object) -> None:
+    _say(f"warning: {message}", 0)

@@ -1,0 +1,203 @@
+"""What a network stores, honestly, and how evenly its hashes use it.
+
+Memory counts every byte: tables, other parameters, and whatever arrays a
+hash keeps beside its hyperparameters (an index, signs, an alias table), once for each different
+hash. The dense net beside it has a number for each virtual weight instead of tables and those.
+"""
+
+import dataclasses
+import math
+import textwrap
+
+import numpy as np
+
+from minihash.cli import terminal
+from minihash.hashes import balance
+from minihash.hashes.balance import of_load
+from minihash.networks.storage import counts, tables
+from minihash.runs.model import Model
+from minihash.weights import VirtualWeight
+
+LINEAR = 20  # loads that get a line each; beyond, intervals do
+
+
+def report(model: Model) -> dict:
+    """All that `minihash inspect` shows, as JSON holds it."""
+    network, itemsize = model.network, next(iter(model.params.values())).itemsize
+    count = counts(network)
+    balances = {name: _balance(readers) for name, readers in tables(network).items()}
+    hashes = {w.hash for w in network.weights()}
+    memory = {
+        "tables": count["stored_weights"] * itemsize,
+        "of_hashes": sum(hash_.nbytes for hash_ in hashes),
+        "other_parameters": count["other_parameters"] * itemsize,
+    }
+    memory["total"] = sum(memory.values())
+    memory["dense"] = (count["virtual_weights"] + count["other_parameters"]) * itemsize
+    return {
+        "dataset": model.dataset,
+        **model.about(),
+        "epochs": model.epochs,
+        "steps": model.steps,
+        "dtype": f"float{8 * itemsize}",
+        "layers": [_layer(layer) for layer in network.layers],
+        **count,
+        "memory": memory,
+        "tables": [
+            {
+                "table": name,
+                "hash": describe(tables(network)[name][0].hash),
+                "buckets": balance_.load.size,
+                "virtual_weights": sum(w.size for w in tables(network)[name]),
+                "connections": balance_.connections,
+                "entropy": balance_.entropy,
+                "normalised_entropy": balance_.normalised_entropy,
+                "empty": balance_.empty,
+                "largest": balance_.largest,
+            }
+            for name, balance_ in balances.items()
+        ],
+        "histogram": histogram(np.concatenate([b.load for b in balances.values()])),
+    }
+
+
+def _balance(readers: list[VirtualWeight]):
+    """The balance of one table over all the weights that read it."""
+    return of_load(sum(balance(w.hash, w.size, w.first_id).load for w in readers))
+
+
+def describe(thing: object) -> str:
+    """A hash or layer in one line: its class and hyperparameters, arrays by their shape.
+
+    >>> from minihash.hashes import Lookup
+    >>> describe(Lookup(2, [0, 1, 1]))
+    'Lookup(buckets=2, assignment=uint32 (3,), signs=None)'
+    """
+    values = ((f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing))
+    text = ", ".join(
+        f"{name}={value.dtype} {value.shape}"
+        if isinstance(value, np.ndarray)
+        else f"{name}={value}"
+        for name, value in values
+    )
+    return f"{type(thing).__name__}({text})"
+
+
+def _layer(layer: object) -> dict:
+    """A layer: its weights with the tables they read, and its other parameters."""
+    values = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
+    plain = {name: v for name, v in values.items() if not isinstance(v, VirtualWeight | None)}
+    weights = {name: v for name, v in values.items() if isinstance(v, VirtualWeight)}
+    return {
+        "layer": type(layer).__name__,
+        **plain,
+        "weights": [
+            {
+                "name": name,
+                "shape": list(w.shape),
+                "table": w.table,
+                "first_id": w.first_id,
+                "size": w.size,
+            }
+            for name, w in weights.items()
+        ],
+        "other_parameters": sum(math.prod(shape) for shape, _ in layer.arrays().values()),
+    }
+
+
+def histogram(load: np.ndarray) -> list[tuple[int, int, int]]:
+    """(lowest load, highest load, buckets with such a load), in order, without gaps.
+
+    A line a load if there are few different ones; equal intervals if the largest is within ten
+    times the smallest; otherwise intervals that double, since a few buckets may hold nearly all.
+
+    >>> histogram(np.array([0, 1, 1, 3])), histogram(np.array([0, 1, 5, 100]))[:4]
+    ([(0, 0, 1), (1, 1, 2), (2, 2, 0), (3, 3, 1)], [(0, 0, 1), (1, 1, 1), (2, 3, 0), (4, 7, 1)])
+    """
+    low, high = int(load.min()), int(load.max())
+    if high - low < LINEAR:
+        edges = list(range(low, high + 2))
+    elif high <= 10 * low or high < 100:
+        step = math.ceil((high - low + 1) / LINEAR)
+        edges = list(range(low, high + step + 1, step))
+    else:
+        edges = [0, *(2**k for k in range(high.bit_length() + 1))]
+    at = np.searchsorted(edges, load, side="right") - 1
+    found = np.bincount(at, minlength=len(edges) - 1).tolist()
+    lines = [(a, b - 1, n) for a, b, n in zip(edges, edges[1:], found, strict=False)]
+    while len(lines) > 1 and lines[-1][2] == 0:
+        lines.pop()
+    while len(lines) > 1 and lines[0][2] == 0:
+        lines.pop(0)
+    return lines
+
+
+def pages(about: dict, columns: int, blocks: bool) -> str:
+    """A `report` as text of so many columns."""
+    trained = f"trained on {about['dataset']}: {about['epochs']} epochs, {about['steps']:,} steps"
+    return "\n\n".join(
+        (
+            trained,
+            _layers(about),
+            _memory(about),
+            _tables(about, columns),
+            _histogram(about, columns, blocks),
+        )
+    )
+
+
+def _layers(about: dict) -> str:
+    rows = [("layer", "shape", "numbers", "from")]
+    for layer in about["layers"]:
+        kind, first = layer["layer"], True
+        for w in layer["weights"]:
+            shape = " x ".join(map(str, w["shape"]))
+            source = f"{w['table']}, identifiers from {w['first_id']:,}"
+            rows.append((kind if first else f"  {w['name']}", shape, w["size"], source))
+            first = False
+        if first:
+            count = layer["other_parameters"] or ""
+            rows.append((kind, layer.get("features", ""), count, layer.get("name", "")))
+    return terminal.table(rows, "<>><")
+
+
+def _memory(about: dict) -> str:
+    memory = about["memory"]
+    share = memory["total"] / memory["dense"]
+    rows = [
+        ("memory", "numbers", "bytes", ""),
+        ("tables", about["stored_weights"], memory["tables"], about["dtype"]),
+        ("kept by hashes", "", memory["of_hashes"], "indices, signs, alias tables"),
+        ("other parameters", about["other_parameters"], memory["other_parameters"], ""),
+        ("total", "", memory["total"], f"{share:.1%} of the dense net"),
+        (
+            "the dense net",
+            "",
+            memory["dense"],
+            f"{about['virtual_weights']:,} weights and the others",
+        ),
+    ]
+    return terminal.table(rows, "<>><")
+
+
+def _tables(about: dict, columns: int) -> str:
+    rows = [("table", "buckets", "weights", "entropy", "of ln n", "empty", "largest load")]
+    for t in about["tables"]:
+        entropy = (f"{t['entropy']:.4f}", f"{t['normalised_entropy']:.4f}")
+        rows.append(
+            (t["table"], t["buckets"], t["virtual_weights"], *entropy, t["empty"], t["largest"])
+        )
+    hashes = [f"{t['table']}: {t['hash']}" for t in about["tables"]]
+    lines = [textwrap.fill(line, columns, subsequent_indent="  ") for line in hashes]
+    return "\n".join((terminal.table(rows, "<>>>>>>"), *lines))
+
+
+def _histogram(about: dict, columns: int, blocks: bool) -> str:
+    lines = about["histogram"]
+    loads = [f"{low:,}" if low == high else f"{low:,}-{high:,}" for low, high, _ in lines]
+    counts_ = [f"{count:,}" for _, _, count in lines]
+    room = columns - 4 - max(map(len, ["load", *loads])) - max(map(len, ["buckets", *counts_]))
+    most = max(count for _, _, count in lines)
+    bars = [terminal.bar(count / most, max(room, 10), blocks) for _, _, count in lines]
+    rows = [("load", "buckets", ""), *zip(loads, counts_, bars, strict=True)]
+    return terminal.table(rows, ">><")

@@ -1,0 +1,1 @@
+"""How one scalar body becomes NumPy, njit and CUDA code: body.py; Numba, if it is there: jit.py."""

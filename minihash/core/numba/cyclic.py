@@ -1,0 +1,84 @@
+"""Hashes that go round the table: equal rows and equal columns are multiplied once.
+
+Where bucket(i) = i mod n, the entry (r, c) of V is table[(first_id + r fan_in + c) mod n]:
+
+    row r equals row r + D,   D = n / gcd(n, fan_in)      y[:, r]  = y[:, r mod D]
+    column c equals column c + n                          x'[:, j] = sum of x[:, c], c = j mod n
+
+So only the first min(fan_out, D) rows and min(fan_in, n) columns are multiplied (of a transposed
+weight: the other way round), and backward the sums and the copies change places: dy is summed over
+equal rows, dx copied to equal columns.
+"""
+
+import math
+
+import numpy as np
+
+from minihash.core.numba import single, tiles
+from minihash.weights import VirtualWeight
+
+
+def distinct(w: VirtualWeight) -> tuple[int, int]:
+    """How many of the first rows and columns of the matrix w are all that differ.
+
+    >>> from minihash.hashes import Modulus
+    >>> distinct(VirtualWeight((100, 50), Modulus(500)))
+    (10, 50)
+    """
+    if w.transposed:
+        return distinct(w.T)[::-1]
+    fan_out, fan_in = w.shape
+    n = w.hash.buckets
+    if w.hash.run == 1 or w.hash.run != n:
+        return fan_out, fan_in
+    return min(fan_out, n // math.gcd(n, fan_in)), min(fan_in, n)
+
+
+def fold(x: np.ndarray, width: int) -> np.ndarray:
+    """Sum of the columns that are equal modulo width: (batch, columns) -> (batch, width).
+
+    >>> fold(np.array([[1.0, 2.0, 3.0, 4.0, 5.0]]), 2)
+    array([[9., 6.]])
+    """
+    if x.shape[1] == width:
+        return x
+    times, rest = divmod(x.shape[1], width)
+    folded = x[:, : times * width].reshape(len(x), times, width).sum(axis=1)
+    folded[:, :rest] += x[:, times * width :]
+    return folded
+
+
+def unfold(y: np.ndarray, columns: int) -> np.ndarray:
+    """Copies of the columns, again and again: (batch, width) -> (batch, columns).
+
+    >>> unfold(np.array([[1.0, 2.0]]), 5)
+    array([[1., 2., 1., 2., 1.]])
+    """
+    if y.shape[1] == columns:
+        return y
+    copies = np.tile(y, -(-columns // y.shape[1]))
+    return np.ascontiguousarray(copies[:, :columns])
+
+
+def matmul(
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+) -> np.ndarray:
+    shape = distinct(w)
+    product = single.matmul if len(x) == 1 and not w.transposed else tiles.matmul
+    y = product(fold(x, shape[1]), table, w, shape)
+    return unfold(y, w.shape[0])
+
+
+def matmul_backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    table: np.ndarray,
+    w: VirtualWeight,
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray]:
+    shape = distinct(w)
+    folded = fold(dy, shape[0]), fold(x, shape[1])
+    dx, dtable = tiles.matmul_backward(*folded, table, w, shape, need_dx)
+    return unfold(dx, w.shape[1]) if need_dx else None, dtable

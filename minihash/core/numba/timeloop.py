@@ -1,0 +1,200 @@
+"""The loop over time of the recurrent layers, and back through it.
+
+The batch is cut into parts of a few sequences; a part goes through all its steps by itself, in one
+kernel. Memory is in *part order*: part after part, and of a part first its steps, then its
+sequences. So a step of a part is a block of rows, and all steps of all sequences meet a weight in
+one product:
+
+    before the loop   a = x V_ih^T for all t        within it   r = h V_hh^T,  dh += dr V_hh
+    after it          dx = da V_ih,  dV_ih = da^T x,  dV_hh = dr^T h,  db_ih, db_hh: sums of da, dr
+
+A sequence that has ended keeps its state; its outputs and the gradients of its gates are 0,
+whatever is in the padding. Truncated: at the steps k, 2 k, ... (counted from 0) no gradient flows
+on to the state before.
+"""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minihash.core.numba import skinny
+from minihash.core.numba.loops import kernel
+from minihash.core.numba.panels import blocks, workspace
+from minihash.core.threads import run, together
+
+ROWS = 16  # sequences of a part: fewer meet too little of a weight while it is in the cache
+WORK = 10**6  # multiplications of a step up to which a part has more sequences
+TALL = 256  # rows of a weight whose gradient is one part
+
+States = tuple[np.ndarray, ...]  # the state of a cell: each array (batch, hidden)
+
+
+class Weights(NamedTuple):
+    """What a cell with G gates reads."""
+
+    V_ih: np.ndarray  # (G hidden, features)
+    V_hh: np.ndarray  # (G hidden, hidden)
+    b_ih: np.ndarray  # (G, hidden); 0 if there is none
+    b_hh: np.ndarray  # (G, hidden); 0 if there is none
+
+
+class Tape(NamedTuple):
+    """What backward needs, in part order. Arrays have a row for each sequence."""
+
+    weights: Weights
+    lengths: np.ndarray  # (batch,)
+    inputs: np.ndarray  # length, features + hidden: x, 0 in the padding, and h before each step
+    gates: np.ndarray  # length, G, hidden
+    states: np.ndarray  # states, length + 1, hidden: before the first step and after each
+    kept: np.ndarray  # what else the cell keeps, length, hidden
+    final: States  # each (batch, hidden): the state after the last step
+
+
+def parts(batch: int, V_hh: np.ndarray) -> list[slice]:
+    """The sequences of each part: by the sizes alone, never by the number of threads."""
+    return list(blocks(batch, max(ROWS, WORK // V_hh.size)))
+
+
+# Kernels of loops.py: `multiply` is a product of skinny.py, `step` and `step_back` are a cell's.
+
+
+def go_through(ends, z, states, kept, W, b_ih, b_hh):
+    """All steps of a part. z (length, rows, G, hidden), of V_ih x, becomes the gates; states
+    (states, length + 1, rows, hidden), of which the first is given; kept (kept, length, rows,
+    hidden)."""
+    length, rows, count, hidden = z.shape
+    r = np.empty_like(z[0])
+    for t in range(length):
+        multiply(states[0, t], W, r.reshape(rows, count * hidden))
+        step(t, rows, hidden, z, r, b_ih, b_hh, states, kept)
+        for b in range(rows):
+            if ends[b] <= t:
+                states[:, t + 1, b] = states[:, t, b]
+
+
+def go_back(ends, z, states, kept, dy, dstate, da, dr, W, truncate):
+    """All steps of a part, the last first. dstate (states, rows, hidden), of the last state,
+    becomes that of the first; da and dr are written, each of z's shape, or one array."""
+    length, rows, count, hidden = z.shape
+    idle, through = np.empty_like(dstate), np.empty_like(dstate[0])
+    for t in range(length - 1, -1, -1):
+        idle[:] = dstate
+        step_back(t, rows, hidden, z, states, kept, dy, dstate, da, dr)
+        for b in range(rows):
+            if ends[b] <= t:
+                da[t, b] = 0
+                dr[t, b] = 0
+        if t > 0 and truncate > 0 and t % truncate == 0:
+            dstate[:] = 0
+        else:
+            multiply(dr[t].reshape(rows, count * hidden), W, through)
+            dstate[0] += through
+        for b in range(rows):
+            if ends[b] <= t:
+                dstate[:, b] = idle[:, b]
+
+
+def forward(
+    cell: Any, x: np.ndarray, state: States, lengths: np.ndarray, weights: Weights
+) -> tuple[np.ndarray, Tape]:
+    """y (batch, length, hidden), and the tape. cell: a layer, for its loops and what it keeps."""
+    V_ih, V_hh, *biases = weights
+    batch, length, features = x.shape
+    count, hidden = biases[0].shape
+    sizes = [length * (features + hidden), length * count * hidden]
+    sizes += [len(state) * (length + 1) * hidden, cell.kept * length * hidden]
+    arrays = carve(batch, sizes, x.dtype)
+    final = tuple(np.empty((batch, hidden), x.dtype) for _ in state)
+    tape = Tape(weights, lengths, *arrays, final)
+    y = np.empty((batch, length, hidden), x.dtype)
+    loop = kernel(go_through, x.dtype, multiply=skinny.inner_product(), step=cell.loops()[0])
+    W_ih, W_hh = together([partial(skinny.pack, V.T) for V in (V_ih, V_hh)])
+
+    def go(part: slice) -> None:
+        ends, rows = lengths[part], part.stop - part.start
+        own = tape.inputs[part].reshape(length, rows, features + hidden)
+        gates = tape.gates[part].reshape(length, rows, count, hidden)
+        states = tape.states[part].reshape(len(state), length + 1, rows, hidden)
+        kept = tape.kept[part].reshape(cell.kept, length, rows, hidden)
+        own[:, :, :features] = x[part].swapaxes(0, 1)
+        own[np.arange(length)[:, None] >= ends] = 0
+        of_x = own.reshape(-1, features + hidden)[:, :features]
+        skinny.multiply(of_x, W_ih, gates.reshape(-1, count * hidden))
+        for k, initial in enumerate(state):
+            states[k, 0] = initial[part]
+        loop(ends, gates, states, kept, W_hh, *biases)
+        own[:, :, features:] = states[0, :-1]
+        for k, last in enumerate(final):
+            last[part] = states[k, -1]
+        y[part] = states[0, 1:].swapaxes(0, 1)
+        y[part][np.arange(length) >= ends[:, None]] = 0
+
+    run([partial(go, part) for part in parts(batch, V_hh)])
+    return y, tape
+
+
+def backward(
+    cell: Any, tape: Tape, dy: np.ndarray, dfinal: States
+) -> tuple[np.ndarray, States, tuple[np.ndarray, ...]]:
+    """dx, the gradient of the initial state, and those of V_ih, V_hh, b_ih and b_hh.
+
+    dfinal: the gradient of the final state. cell: the layer, for its loops.
+    """
+    V_ih, V_hh, *biases = tape.weights
+    batch, length, hidden = dy.shape
+    count, features = len(biases[0]), V_ih.shape[1]
+    width = count * hidden
+    da = workspace("recurrent da", tape.gates.shape, dy.dtype)
+    dr = workspace("recurrent dr", tape.gates.shape, dy.dtype) if cell.splits else da
+    dx = np.empty((batch, length, features), dy.dtype)
+    dstate = tuple(np.empty_like(d) for d in dfinal)
+    loop = kernel(go_back, dy.dtype, multiply=skinny.inner_product(), step_back=cell.loops()[1])
+    W_ih, W_hh = together([partial(skinny.pack, V) for V in (V_ih, V_hh)])
+
+    def go(part: slice) -> None:
+        ends, rows = tape.lengths[part], part.stop - part.start
+        gates, da_, dr_ = (
+            a[part].reshape(length, rows, count, hidden) for a in (tape.gates, da, dr)
+        )
+        states = tape.states[part].reshape(len(dfinal), length + 1, rows, hidden)
+        kept = tape.kept[part].reshape(cell.kept, length, rows, hidden)
+        dy_ = workspace("recurrent dy", (length, rows, hidden), dy.dtype)
+        dy_[:] = dy[part].swapaxes(0, 1)
+        own = np.stack([d[part] for d in dfinal])
+        loop(ends, gates, states, kept, dy_, own, da_, dr_, W_hh, cell.truncate or 0)
+        for k, first in enumerate(dstate):
+            first[part] = own[k]
+        dx_ = workspace("recurrent dx", (length, rows, features), dy.dtype)
+        skinny.multiply(da_.reshape(-1, width), W_ih, dx_.reshape(-1, features))
+        dx[part] = dx_.swapaxes(0, 1)
+
+    run([partial(go, part) for part in parts(batch, V_hh)])
+    inputs, ones = tape.inputs.reshape(-1, features + hidden), np.ones(batch * length, dy.dtype)
+    dV, db_ih, db_hh = (np.empty((width, *n), dy.dtype) for n in ((features + hidden,), (), ()))
+
+    def sum_up(rows: slice) -> None:
+        own = da.reshape(-1, width)[:, rows].T
+        np.matmul(own, ones, out=db_ih[rows])
+        if cell.splits:
+            np.matmul(own, inputs[:, :features], out=dV[rows, :features])
+            own = dr.reshape(-1, width)[:, rows].T
+            np.matmul(own, inputs[:, features:], out=dV[rows, features:])
+            np.matmul(own, ones, out=db_hh[rows])
+        else:
+            np.matmul(own, inputs, out=dV[rows])
+            db_hh[rows] = db_ih[rows]
+
+    run([partial(sum_up, rows) for rows in blocks(width, TALL)])
+    return dx, dstate, (dV[:, :features], dV[:, features:], db_ih, db_hh)
+
+
+def carve(batch: int, sizes: list[int], dtype: np.dtype) -> list[np.ndarray]:
+    """Fresh arrays (batch, size) out of one block, which an operating system maps in fewer, larger
+    pages."""
+    ends = np.cumsum(sizes)
+    block = np.empty(batch * ends[-1], dtype)
+    return [
+        block[batch * (e - n) : batch * e].reshape(batch, n)
+        for n, e in zip(sizes, ends, strict=True)
+    ]

@@ -1,0 +1,65 @@
+"""Room 5: tied autoencoders, whose decoder has the encoder's virtual weights, transposed.
+
+    encoder    h_k = f(V_k h_(k-1) + b_k),            h_0 = x, k = 1 ... n
+    decoder    g_(k-1) = f(V_k^T g_k + c_k),          g_n = h_n, k = n ... 1; the last without f
+
+One linear layer (f the identity, no biases) trained on the squared error spans the space of the
+first principal components: then V^T V is their projector.
+
+Sources: Baldi & Hornik, Neural Networks 2 (1989), for the linear one; tied weights: Vincent et al.,
+JMLR 11 (2010).
+"""
+
+from itertools import pairwise
+
+from minihash.hashes import Identity
+from minihash.hashes.hash import check_count
+from minihash.hashes.xxh32 import stream
+from minihash.layers import Dense, Sigmoid
+from minihash.layers.layer import Layer
+from minihash.networks.arbnet import make_hash, warn_of_repeats
+from minihash.networks.sequential import Sequential
+from minihash.weights import VirtualWeight
+
+
+def tied_autoencoder(
+    sizes: tuple[int, ...],
+    hash: str = "identity",
+    compression: float = 1.0,
+    activation: Layer | None = Sigmoid(),  # noqa: B008 (frozen)
+    bias: bool = True,
+    seed: int = 0,
+    **options: object,
+) -> Sequential:
+    """The autoencoder x -> sizes[1] -> ... -> sizes[-1] -> ... -> sizes[1] -> x.
+
+    sizes: (features, hidden ..., code). hash, compression, options: as for `arbnet`, a table for
+    each pair of sizes. activation: after each layer but the last; None: a linear autoencoder.
+    Raises TypeError or ValueError for anything else; warns where rows of a virtual weight repeat.
+
+    >>> net = tied_autoencoder((784, 100, 20))
+    >>> [w.shape for w in net.weights() if len(w.shape) == 2]
+    [(100, 784), (20, 100), (100, 20), (784, 100)]
+    >>> len({w.table for w in net.weights() if len(w.shape) == 2})
+    2
+    """
+    if not isinstance(sizes, (tuple, list)) or len(sizes) < 2:
+        raise ValueError(f"sizes must be at least two integers, got {sizes!r}; try (784, 32)")
+    sizes = tuple(check_count("each size", size, 1, 2**31 - 1) for size in sizes)
+    seed = check_count("seed", seed, 0, 2**32 - 1)
+    down, up = [], []
+    for k, (fan_in, fan_out) in enumerate(pairwise(sizes), 1):
+        salt = int(stream(seed, f"dense{k}"))
+        rule = make_hash(hash, compression, fan_out * fan_in, salt, options, fan_out, fan_in)
+        weight = VirtualWeight((fan_out, fan_in), rule, f"dense{k}.weight")
+        warn_of_repeats(f"dense{k}", weight)
+        down.append(Dense(weight, _free(fan_out, f"dense{k}.bias") if bias else None))
+        up.append(Dense(weight.T, _free(fan_in, f"dense{k}.T.bias") if bias else None))
+    layers: list = []
+    for layer in [*down, *reversed(up)]:
+        layers += [layer] if activation is None else [layer, activation]
+    return Sequential(tuple(layers if activation is None else layers[:-1]))
+
+
+def _free(size: int, table: str) -> VirtualWeight:
+    return VirtualWeight((size,), Identity(size), table)

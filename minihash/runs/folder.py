@@ -1,0 +1,210 @@
+"""A run on disk: saved whole, so that it goes on as if it had never stopped.
+
+    resume.safetensors    parameters, optimiser, schedule, counters, metrics, every choice: all that
+                          the next step depends on, in one file, which is replaced in one moment
+    model.safetensors     the model (model.py), from the first epoch or stop on
+    metrics.jsonl         a line an epoch
+    config.json           the choices, for people
+
+Only the first is ever read to go on; the others are written after it, out of it. A run that is
+killed between two of them writes them again when it is resumed.
+"""
+
+import json
+import math
+import os
+import re
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from minihash import __version__
+from minihash.data import Dataset, Text
+from minihash.files import checkpoint
+from minihash.files.atomic import atomic_write
+from minihash.runs.config import Config
+from minihash.runs.kinds import decoded
+from minihash.runs.model import FILE, Model
+from minihash.training import State
+
+RESUME, METRICS, CONFIG = "resume.safetensors", "metrics.jsonl", "config.json"
+TEMPORARY = ".minihash-"  # what a writer that was killed leaves, see atomic.py
+COUNTERS = ("epoch", "batch", "step", "correct", "seen")
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Where a run is. initial: the model before training; state: what training has made of it.
+
+    data: the CRC-32 of the data set. metrics: a dict an epoch. seconds: spent in the current epoch.
+    """
+
+    config: Config
+    initial: Model
+    state: State
+    data: int
+    metrics: tuple[dict, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def model(self) -> Model:
+        """The model as it is now."""
+        state = self.state
+        return replace(self.initial, params=state.params, epochs=state.epoch, steps=state.step)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no epoch is left."""
+        return self.state.epoch >= self.config.epochs
+
+
+def fingerprint(data: Dataset | Text) -> int:
+    """The CRC-32 of all examples and labels, or of a text: tells data sets apart that have one
+    name."""
+    crc = 0
+    for array in data.arrays:
+        crc = zlib.crc32(np.ascontiguousarray(array).data, crc)
+    return crc
+
+
+def save(folder: Path, run: Run) -> None:
+    """Write all files of the run, each atomically. Raises OSError as `atomic_write` does."""
+    state, arrays = run.state, {}
+    spec = {
+        "kind": "run",
+        "config": run.config.to_json(),
+        "model": run.initial.spec(arrays),
+        "data": run.data,
+        "schedule": state.schedule,
+        "counters": {name: getattr(state, name) for name in COUNTERS},
+        "seconds": run.seconds,
+    }
+    arrays |= {f"params/{name}": array for name, array in state.params.items()}
+    arrays |= {f"optimiser/{name}": array for name, array in state.optimiser.items()}
+    arrays |= {f"carried/{name}": array for name, array in state.carried.items()}
+    metrics = "".join(map(json_line, run.metrics)).encode()
+    arrays["metrics"] = np.frombuffer(metrics, np.uint8)
+    arrays["loss_sum"] = np.array(state.loss_sum)  # an array can be NaN, JSON cannot
+    checkpoint.save(folder / RESUME, spec, arrays)
+    if state.step:
+        run.model.save(folder / FILE)
+    atomic_write(folder / METRICS, metrics)
+    config = {"minihash": __version__, **run.config.to_json()}
+    atomic_write(folder / CONFIG, json.dumps(config, indent=2).encode() + b"\n")
+
+
+def json_line(value: dict) -> str:
+    """One line of strict JSON: a number that is not finite is null.
+
+    >>> json_line({"epoch": 1, "loss": float("nan")})
+    '{"epoch": 1, "loss": null}\\n'
+    """
+
+    def strict(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: strict(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [strict(item) for item in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(strict(value), allow_nan=False) + "\n"
+
+
+def load(folder: Path) -> Run:
+    """The run in a folder, as it was saved last.
+
+    Raises FileNotFoundError if there is none, ValueError if its file is damaged.
+    """
+    path = folder / RESUME
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no run to resume in {folder}: it has no {RESUME}; name the folder of a run"
+        )
+    spec, arrays = checkpoint.load(path)
+    if spec.get("kind") != "run":
+        raise ValueError(f"{path} is no saved run: restore it from a copy")
+    try:
+        metrics = tuple(map(json.loads, arrays.pop("metrics").tobytes().splitlines()))
+        params, optimiser = _under(arrays, "params/"), _under(arrays, "optimiser/")
+        carried, loss_sum = _under(arrays, "carried/"), float(arrays.pop("loss_sum"))
+        config = Config.from_json(spec["config"])
+        model = decoded(path, spec["model"], arrays, params)
+        schedule, counters = spec["schedule"], spec["counters"]
+        if schedule.keys() != model.training.schedule.init().keys():
+            raise ValueError("the state of its schedule is none")
+        if counters.keys() != set(COUNTERS) or any(type(n) is not int for n in counters.values()):
+            raise ValueError("its counters are none")
+        state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
+        return Run(config, model, state, spec["data"], metrics, spec["seconds"])
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"cannot resume from {path}: {error}; restore it from a copy") from None
+
+
+def config_of(path: Path) -> Config | None:
+    """The choices of the run in a folder; None if there is none."""
+    if not (path / RESUME).is_file():
+        return None
+    try:
+        return Config.from_json(checkpoint.read_spec(path / RESUME)["config"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"{path / RESUME} is no saved run: restore it from a copy") from error
+
+
+def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: arrays[name] for name in arrays if name.startswith(prefix)}
+
+
+def check_free(out: Path) -> None:
+    """Raises ValueError if a new run may not go into `out`: there is something already."""
+    if not os.path.lexists(out):
+        return
+    if not out.is_dir():
+        raise ValueError(f"--out {out} is a file: give the name of a new folder")
+    if any(not name.startswith(TEMPORARY) for name in os.listdir(out)):
+        hint = f"go on with it by --resume {out}, or " if (out / RESUME).is_file() else ""
+        raise ValueError(f"--out {out} is there already and not empty: {hint}give another name")
+
+
+def create(out: Path | None, run: Run) -> Path:
+    """Make the folder of a new run and save the run there; if that fails, leave nothing.
+
+    Without `out` it is runs/NAME-NNN with the next free number. Raises OSError, ValueError.
+    """
+    if out is not None:
+        check_free(out)
+    folder, made = out, []
+    try:
+        parent = Path("runs") if out is None else out.parent
+        for path in reversed((parent, *parent.parents)):
+            if not path.exists():
+                path.mkdir()
+                made.append(path)
+        if out is None:
+            folder = _next(parent, Path(run.config.dataset).stem)
+            made.append(folder)
+        elif not out.is_dir():
+            out.mkdir()
+            made.append(out)
+        save(folder, run)
+        return folder
+    except BaseException:
+        with suppress(OSError):
+            for file in (FILE, METRICS, CONFIG, RESUME) if folder else ():
+                (folder / file).unlink(missing_ok=True)
+            for path in reversed(made):
+                path.rmdir()
+        raise
+
+
+def _next(root: Path, name: str) -> Path:
+    """Make root/name-NNN, one number above the highest there; another run may be doing the same."""
+    while True:
+        pattern = re.compile(re.escape(name) + r"-(\d+)")
+        taken = [int(m[1]) for m in map(pattern.fullmatch, os.listdir(root)) if m]
+        folder = root / f"{name}-{max(taken, default=0) + 1:03}"
+        with suppress(FileExistsError):
+            folder.mkdir()
+            return folder

@@ -1,0 +1,223 @@
+"""Training, saved after each epoch and when it is told to stop.
+
+A signal (Ctrl-C, SIGTERM, SIGHUP) lets the step at hand end, saves the run and stops; a second one
+acts at once. What a run computes depends on its config and data alone: stopped and resumed at any
+moments, killed and resumed, it ends with the same model, bit for bit.
+"""
+
+import math
+import shlex
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+
+from minihash import training
+from minihash.data import Dataset, Text
+from minihash.networks.storage import counts
+from minihash.runs import folder as disk
+from minihash.runs.config import Config, check_place, is_own
+from minihash.runs.folder import Run
+from minihash.runs.kinds import KINDS
+from minihash.runs.machine import check_memory, machine, peak_memory
+from minihash.runs.model import FILE
+from minihash.runs.progress import Progress
+
+FREE = ("epochs", "data_dir", "backend", "threads")  # what may change when a run is resumed
+
+
+class Stopped(Exception):
+    """The run was told to stop, and is saved in `folder`. number: of the signal."""
+
+    def __init__(self, number: int, folder: Path, run: Run) -> None:
+        where = f"stopped after {run.state.epoch} of {run.config.epochs} epochs"
+        if run.state.batch:
+            where += f" and {run.state.batch} batches"
+        super().__init__(f"{where}; go on with: {resume_command(folder)}")
+        self.number = number
+
+
+def resume_command(folder: Path) -> str:
+    """What to type.
+
+    >>> resume_command(Path("runs/digits-001"))
+    'minihash train --resume runs/digits-001'
+    """
+    return f"minihash train --resume {shlex.quote(str(folder))}"
+
+
+def begin(
+    config: Config,
+    out: Path | None = None,
+    download: bool = False,
+    progress: Progress | None = None,
+) -> dict:
+    """Train a new run; return its `summary`.
+
+    The folder is made after the first step: a run that cannot make one leaves nothing behind.
+    Raises Stopped, ValueError, TypeError, OSError and MemoryError; ImportError for a download
+    without pooch.
+    """
+    with machine(config.backend, config.threads):
+        if out is not None:
+            disk.check_free(out)
+        kind = KINDS[config.model]
+        check_place(config.dataset, config.data_dir, download)
+        config.training()  # raises before the data are read
+        data = kind.load(config.dataset, config.data_dir, download)
+        model = kind.begun(config, data)
+        model.check(data)
+        check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
+        state = training.start(model.network, model.training, np.dtype(config.dtype).type)
+        run = Run(config, replace(model, params=state.params), state, disk.fingerprint(data))
+        return _train(run, data, lambda: disk.create(out, run), progress or Progress())
+
+
+def resume(
+    folder: Path,
+    given: dict | None = None,
+    download: bool = False,
+    progress: Progress | None = None,
+) -> dict:
+    """Go on with the run in `folder`; return its `summary`.
+
+    given: choices that must be those of the run, or are among `FREE`. Raises as `begin` does.
+    """
+    given = given or {}
+    run = _with_choices(disk.load(folder), folder, given)
+    check_place(run.config.dataset, given.get("data_dir"), download)
+    with machine(run.config.backend, run.config.threads):
+        data = run.initial.load(run.config.dataset, run.config.data_dir, download)
+        run.initial.check(data)
+        if disk.fingerprint(data) != run.data:
+            raise ValueError(
+                f"the data set {run.config.dataset} is not the one that {folder} began with: find "
+                "that one, or begin a new run without --resume"
+            )
+
+        def open_folder() -> Path:
+            disk.save(folder, run)  # a kill may have come between two files
+            return folder
+
+        return _train(run, data, open_folder, progress or Progress())
+
+
+def _with_choices(run: Run, folder: Path, given: dict) -> Run:
+    """The run with its free choices changed. Raises ValueError for others that differ."""
+    for name, value in given.items():
+        was = getattr(run.config, name)
+        moved = name == "dataset" and is_own(value) and is_own(was)
+        if value != was and name not in FREE and not moved:
+            raise ValueError(
+                f"{folder} was begun with {name.replace('_', '-')} {was}, got {value}: leave it "
+                "out, or begin a new run without --resume"
+            )
+    config = replace(run.config, **given)
+    if config.epochs < run.state.epoch or (config.epochs == run.state.epoch and run.state.batch):
+        raise ValueError(
+            f"{folder} has begun epoch {run.state.epoch + bool(run.state.batch)}, got --epochs "
+            f"{config.epochs}: give at least that many"
+        )
+    schedule = replace(run.initial.training, epochs=config.epochs)
+    return replace(run, config=config, initial=replace(run.initial, training=schedule))
+
+
+def _train(
+    run: Run, data: Dataset | Text, open_folder: Callable[[], Path], progress: Progress
+) -> dict:
+    """All steps that are left. The folder is opened after the first of them."""
+    folder, stop, then = None, Stop(), time.perf_counter()
+    steps = run.initial.learn(run.state, data)
+    with stop, progress.shown(run):
+        for state, report in steps:
+            if folder is None:
+                stop.listen()
+                folder = open_folder()
+            now = time.perf_counter()
+            run, then = replace(run, state=state, seconds=run.seconds + now - then), now
+            if state.batch == 0:
+                measured = run.model.measure(data)
+                now = time.perf_counter()
+                run, then = _with_epoch(run, report, measured, now - then), now
+                _save(folder, run)
+            progress.step(run, report)
+            if stop.number and not run.finished:
+                _save(folder, run)
+                raise Stopped(stop.number, folder, run)
+    return summary(run, folder or open_folder())
+
+
+def _with_epoch(run: Run, report: dict, measured: dict[str, float], seconds: float) -> Run:
+    """The run with a line of metrics for the epoch that is over."""
+    if not math.isfinite(report["loss"]) and all(
+        math.isfinite(m["loss"] or 0) for m in run.metrics
+    ):
+        warnings.warn(
+            f"the loss is {report['loss']} in epoch {report['epoch']}: the run has diverged, try a "
+            "smaller --lr",
+            stacklevel=2,
+        )
+    of_epoch = {name: value for name, value in report.items() if name != "batches"}
+    metrics = of_epoch | measured | {"seconds": round(run.seconds + seconds, 3)}
+    return replace(run, metrics=(*run.metrics, metrics), seconds=0.0)
+
+
+def _save(folder: Path, run: Run) -> None:
+    try:
+        disk.save(folder, run)
+    except OSError as error:
+        error.__notes__ = [f"then go on with: {resume_command(folder)}"]  # 3.11: add_note
+        raise
+
+
+def summary(run: Run, folder: Path) -> dict:
+    """What came out: model and its metrics, sizes, bytes, seconds, and where it all is.
+
+    bytes_on_disk: of the model's file. peak_memory: bytes of this process, all told.
+    """
+    last = run.metrics[-1]
+    return {
+        "model": run.config.model,
+        **{name: last[name] for name in last if name not in ("epoch", "rate", "seconds")},
+        **counts(run.initial.network),
+        "bytes_on_disk": (folder / FILE).stat().st_size,
+        "peak_memory": peak_memory(),
+        "epochs": run.state.epoch,
+        "seconds": round(sum(metrics["seconds"] for metrics in run.metrics), 3),
+        "run": str(folder),
+    }
+
+
+class Stop:
+    """Once it listens, until its block ends, a first signal to end only sets `number`."""
+
+    SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._before: dict[int, object] = {}
+
+    def listen(self) -> None:
+        """Take over the signals that are not ignored (as under nohup)."""
+        if threading.current_thread() is threading.main_thread():  # others may not set handlers
+            for number in (getattr(signal, name) for name in self.SIGNALS if hasattr(signal, name)):
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._note)
+
+    def __enter__(self) -> "Stop":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.number = number
+        self.__exit__()

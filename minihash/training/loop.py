@@ -1,0 +1,270 @@
+"""Room 6: the training loop.
+
+    for each epoch e, for each batch b of the order of e:
+        y, caches = network.forward(params, x_b, step)
+        loss, dy = softmax cross-entropy of (y, labels), or the squared error of y
+        grads = network.gradients(params, caches, dy) + gradients of the penalties
+        params, optimiser state = optimiser.step(...),   running statistics of BatchNorm
+        params = proximal steps of the penalties
+    after each epoch: the schedule sees the training accuracy; without one, 1 / (1 + loss)
+
+Everything that changes is in one `State`, every random choice is a pure function of (seed, epoch,
+step), and nothing is mutated: a run continued from any of its states ends with the same bits as one
+that was never stopped.
+
+Source of the defaults: Chang & Lipson, ArbNets, section 3 (SGD, rate 0.1, momentum 0.9, rate / 10
+when four epochs bring no better training accuracy). The batch size and the loss are not given
+there.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from minihash.checks import real_field
+from minihash.hashes.hash import check_field
+from minihash.hashes.xxh32 import U64, stream, xxh32
+from minihash.layers import mean_squared_error, softmax_cross_entropy
+from minihash.networks.sequential import Sequential
+from minihash.training import penalties
+from minihash.training.optimisers import SGD, Adam, Clipped
+from minihash.training.penalties import Penalty
+from minihash.training.schedules import Constant, Decay, Plateau
+
+LOSSES = {"cross-entropy": softmax_cross_entropy, "squared-error": mean_squared_error}
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a run is, beside its network and data. loss: a name in `LOSSES`.
+
+    >>> Training(epochs=2).batch_size
+    50
+    """
+
+    epochs: int = 30
+    batch_size: int = 50
+    rate: float = 0.1
+    optimiser: SGD | Adam | Clipped = field(default_factory=lambda: SGD(momentum=0.9))
+    schedule: Plateau | Decay | Constant = field(default_factory=Plateau)
+    seed: int = 0
+    penalties: tuple[Penalty, ...] = ()
+    loss: str = "cross-entropy"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} must be a positive integer, got {value!r}")
+        check_field(self, "seed", 0, 2**32 - 1)
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
+        object.__setattr__(self, "penalties", tuple(self.penalties))
+        for penalty in self.penalties:
+            if not isinstance(penalty, Penalty):
+                raise TypeError(f"penalties must be of minihash.penalties, got {penalty!r}")
+        if self.penalties and self.optimiser.gain == math.inf:
+            raise ValueError("penalties need an optimiser with momentum below 1; lower it")
+        real_field(self, "rate", 0, math.inf)
+        if self.rate == 0:
+            raise ValueError("rate of Training must be positive, got 0; try 0.1")
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a run is: all that the next step depends on."""
+
+    params: dict[str, np.ndarray]
+    optimiser: dict[str, np.ndarray]
+    schedule: dict
+    epoch: int = 0  # epochs that are over
+    batch: int = 0  # batches of the current epoch that are over
+    step: int = 0  # steps that are over
+    loss_sum: float = 0.0  # over the examples of the current epoch so far
+    correct: int = 0  # classified rightly, where the loss is of classes
+    seen: int = 0
+    carried: dict[str, np.ndarray] = field(default_factory=dict)  # by a language model, see there
+
+
+def start(network: Sequential, training: Training, dtype: type = np.float32) -> State:
+    """The state before the first step."""
+    params = network.init(training.seed, dtype)
+    optimiser = training.optimiser.init(params, trained(network))
+    return State(params, optimiser, training.schedule.init())
+
+
+def trained(network: Sequential) -> list[str]:
+    """The names of the parameters that have a gradient."""
+    names = [w.table for w in network.weights()]
+    names += [name for layer in network.layers for name in layer.trainable()]
+    return list(dict.fromkeys(names))
+
+
+def batches(count: int, size: int, seed: int, epoch: int) -> list[np.ndarray]:
+    """The batches of an epoch: consecutive slices of all examples in the order of their hashes.
+
+    The last batch may be short; an example left alone joins the batch before, since a batch of one
+    has no variance for BatchNorm.
+
+    >>> [len(b) for b in batches(9, 4, seed=0, epoch=0)]
+    [4, 5]
+    """
+    ids = np.arange(count, dtype=np.uint64) + U64(epoch << 32)
+    order = np.argsort(xxh32(ids, stream(seed, "epoch")), kind="stable")
+    starts = list(range(0, count, size))
+    if len(starts) > 1 and count - starts[-1] == 1:
+        starts.pop()
+    return np.split(order, starts[1:])
+
+
+def steps(
+    network: Sequential,
+    training: Training,
+    state: State,
+    x: np.ndarray,
+    labels: np.ndarray | None,
+    to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
+) -> Iterator[tuple[State, dict]]:
+    """Go on from `state` to the end of the last epoch; yields, after each step, the new state and a
+    report of the current epoch: loss, train_accuracy (both over its examples so far; the second
+    under the cross-entropy alone), rate, batches.
+
+    x: stored examples (count, ...), made floats batch by batch: to_input(x[batch], dtype).
+    labels: integers (count,); under the squared error what is to come out, floats (count, outputs)
+    of the parameters' dtype, or None: what went in, as of an autoencoder.
+    Raises TypeError or ValueError if data or penalties do not fit the network, or the state is
+    beyond the last batch of an epoch of these, before any step.
+    """
+    penalties.checked(training.penalties, state.params, trained(network))
+    labels = fitting_labels(network, state.params, x, labels, to_input, training.loss)
+    dtype = next(iter(state.params.values())).dtype
+
+    def parts(epoch: int) -> list[np.ndarray]:
+        return batches(len(x), training.batch_size, training.seed, epoch)
+
+    def advance(state: State, batch: np.ndarray, rate: float) -> State:
+        wanted = None if labels is None else labels[batch]
+        return step(network, training, state, to_input(x[batch], dtype), wanted, rate)
+
+    return epochs(training, state, parts, advance, training.loss == "cross-entropy")
+
+
+def epochs(
+    training: Training,
+    state: State,
+    parts: Callable[[int], Sequence],
+    advance: Callable[[State, Any, float], State],
+    classifies: bool,
+) -> Iterator[tuple[State, dict]]:
+    """The loop of all models; yields as `steps` does. parts: the batches of an epoch, by its
+    number; advance: one step, of (state, batch, rate)."""
+    while state.epoch < training.epochs:
+        order = parts(state.epoch)
+        if state.batch >= len(order):
+            raise ValueError(
+                f"the run is {state.batch} batches into an epoch, which here has {len(order)}; go "
+                "on with the data and the batch size it began with"
+            )
+        for batch in order[state.batch :]:
+            rate = training.schedule.rate(training.rate, state.schedule, state.step)
+            state = advance(state, batch, rate)
+            loss, score = state.loss_sum / state.seen, state.correct / state.seen
+            report = {"epoch": state.epoch + 1, "loss": loss, "rate": rate, "batches": len(order)}
+            if classifies:
+                report["train_accuracy"] = score
+            if state.batch == len(order):
+                schedule = training.schedule.after_epoch(
+                    state.schedule, score if classifies else 1 / (1 + loss)
+                )
+                state = replace(state, schedule=schedule, epoch=state.epoch + 1, batch=0)
+                state = replace(state, loss_sum=0.0, correct=0, seen=0, carried={})
+            yield state, report
+
+
+def step(
+    network: Sequential,
+    training: Training,
+    state: State,
+    x: np.ndarray,
+    labels: np.ndarray | None,
+    rate: float,
+) -> State:
+    """One training step on the batch x, labels. The state sums the loss without the penalties."""
+    labels, loss_of = x if labels is None else labels, LOSSES[training.loss]
+    y, caches = network.forward(state.params, x, state.step)
+    loss, cache = loss_of.forward(y, labels)
+    grads = network.gradients(state.params, caches, loss_of.backward(cache))
+    new = updated(training, state, grads, rate)
+    return replace(
+        new,
+        params=new.params | network.running(state.params, caches),
+        loss_sum=state.loss_sum + loss * len(labels),
+        correct=state.correct + _correct(training.loss, y, labels),
+        seen=state.seen + len(labels),
+    )
+
+
+def updated(training: Training, state: State, grads: dict[str, np.ndarray], rate: float) -> State:
+    """The state after a step of the optimiser and the penalties with these gradients."""
+    grads = penalties.add_gradients(training.penalties, state.params, grads)
+    new, optimiser = training.optimiser.step(state.params, grads, state.optimiser, rate)
+    length = rate * training.optimiser.gain
+    new = penalties.shrink(training.penalties, state.params, new, length)
+    params, batch = state.params | new, state.batch + 1
+    return replace(state, params=params, optimiser=optimiser, batch=batch, step=state.step + 1)
+
+
+def _correct(loss: str, y: np.ndarray, labels: np.ndarray) -> int:
+    return int((y.argmax(axis=1) == labels).sum()) if loss == "cross-entropy" else 0
+
+
+def fitting_labels(
+    network: Sequential,
+    params: dict[str, np.ndarray],
+    x: np.ndarray,
+    labels: np.ndarray | None,
+    to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
+    loss: str = "cross-entropy",
+) -> np.ndarray | None:
+    """The labels, integers under the cross-entropy, refused unless x and they fit each other and
+    the network, which tells by its output for the first example."""
+    itself = labels is None and loss == "squared-error"
+    count = len(x) if itself else len(labels)
+    if len(x) != count or not len(x):
+        raise ValueError(
+            f"there must be as many labels as examples, at least one; got {count} labels and "
+            f"{len(x)} examples; correct the data"
+        )
+    first = to_input(x[:1], next(iter(params.values())).dtype)
+    y, _ = network.forward(params, first)
+    if loss == "cross-entropy":
+        return softmax_cross_entropy.class_labels(labels, len(x), y.shape[-1])
+    mean_squared_error.forward(y, first if itself else labels[:1])
+    return labels
+
+
+def evaluate(
+    network: Sequential,
+    params: dict[str, np.ndarray],
+    x: np.ndarray,
+    labels: np.ndarray | None,
+    to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
+    batch_size: int = 500,
+    loss: str = "cross-entropy",
+) -> tuple[float, float]:
+    """(mean loss, accuracy) over all examples, layers in evaluation mode; under the squared error
+    the accuracy is 0. Data as for `steps`."""
+    labels = fitting_labels(network, params, x, labels, to_input, loss)
+    dtype = next(iter(params.values())).dtype
+    loss_sum, correct = 0.0, 0
+    for first in range(0, len(x), batch_size):
+        part = slice(first, first + batch_size)
+        inputs = to_input(x[part], dtype)
+        wanted = inputs if labels is None else labels[part]
+        y, _ = network.forward(params, inputs)
+        loss_sum += LOSSES[loss].forward(y, wanted)[0] * len(y)
+        correct += _correct(loss, y, wanted)
+    return loss_sum / len(x), correct / len(x)

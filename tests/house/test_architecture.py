@@ -1,0 +1,168 @@
+"""The house: each room imports only rooms above it, small files, light imports, oracles apart."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# In reading order: a room may import those above it.
+ROOMS = [
+    "compile",
+    "hashes",
+    "weights",
+    "core",
+    "layers",
+    "networks",
+    "training",
+    "data",
+    "files",
+    "sharing",
+    "runs",
+    "experiments",
+    "cli",
+    "__main__",
+]
+LEAVES = ["checks"]  # any room may import these; they import nothing of minihash
+PYTHON = sorted(
+    path
+    for folder in ("minihash", "reference", "tests", "benchmarks")
+    for path in (ROOT / folder).rglob("*.py")
+)
+ENGINE = [path for path in PYTHON if path.is_relative_to(ROOT / "minihash")]
+EXTRAS = ["torch", "matplotlib", "pooch", "PIL", "dask", "distributed", "xxhash", "hypothesis"]
+EXTRAS += ["pytest", "_pytest", "torchvision", "pandas"]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+every_file = pytest.mark.parametrize("path", PYTHON, ids=name)
+every_engine_file = pytest.mark.parametrize("path", ENGINE, ids=name)
+
+
+def imports(path: Path) -> set[str]:
+    """Every module that the file imports, wherever in it; absolute names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name(path)}:{node.lineno}: write imports in full"
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def room(module: str) -> str | None:
+    """The room of minihash that a module is in; None outside or for the package itself."""
+    parts = module.split(".")
+    if parts[0] != "minihash" or len(parts) == 1 or parts[1].startswith("__version"):
+        return None
+    return parts[1]
+
+
+def room_of(path: Path) -> str | None:
+    inside = path.relative_to(ROOT / "minihash").with_suffix("").parts
+    return None if inside == ("__init__",) else inside[0]
+
+
+def test_the_rooms_are_those_of_the_package():
+    found = {room_of(path) for path in ENGINE} - {None}
+    unknown = found - {*ROOMS, *LEAVES}
+    assert not unknown, f"give {unknown} a place in ROOMS"
+    assert len(found) > 8
+
+
+@every_engine_file
+def test_rooms_import_only_rooms_above(path):
+    here = room_of(path)
+    if here is None:
+        return  # the package's own __init__ may show what is in any room
+    for module in imports(path):
+        there = room(module)
+        if there is None or there == here or there in LEAVES:
+            continue
+        assert here not in LEAVES, f"{name(path)} is a leaf, but imports {module}"
+        assert there in ROOMS, f"{name(path)} imports {module}, which is in no room"
+        above = ROOMS.index(there) < ROOMS.index(here)
+        assert above, f"{name(path)} imports {module}, from a room below"
+
+
+def test_the_rule_sees_an_import_from_below():
+    """A check that cannot fail is a defect."""
+    assert room("minihash.layers.dense.Dense") == "layers"
+    assert room("minihash.core") == "core"
+    assert room("minihash.__version__") is None and room("numpy.core") is None
+    assert "minihash.layers.dense.Dense" in {
+        f"{node.module}.{alias.name}"
+        for node in ast.walk(ast.parse("def f():\n    from minihash.layers.dense import Dense"))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert imports(ROOT / "minihash/weights.py") >= {"math", "minihash.hashes.hash.Hash"}
+
+
+@every_file
+def test_engine_and_oracles_do_not_know_each_other(path):
+    top = path.relative_to(ROOT).parts[0]
+    forbidden = {
+        "minihash": {"reference", "tests", "benchmarks"},
+        "reference": {"minihash", "tests", "benchmarks"},
+        "tests": {"benchmarks"} if path.name.startswith("reference") else set(),
+        "benchmarks": {"tests"},
+    }[top]
+    assert not {module.split(".")[0] for module in imports(path)} & forbidden
+
+
+@every_file
+def test_files_are_small_and_say_what_they_are(path):
+    text = path.read_text("utf-8")
+    lines = text.count("\n")
+    most = 500 if path.is_relative_to(ROOT / "tests") else 300  # tables of cases are long
+    assert lines <= most, f"{name(path)} has {lines} lines; one concept, one or two screens"
+    if text.strip():
+        assert ast.get_docstring(ast.parse(text)), f"{name(path)} has no docstring"
+
+
+@every_file
+def test_nothing_is_left_to_do(path):
+    marks = "|".join(["TO" + "DO", "FIX" + "ME", "HA" + "CK"])
+    assert not re.search(rf"\b({marks})\b", path.read_text("utf-8"))
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints."""
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout
+
+
+def test_import_minihash_pulls_in_no_extra():
+    loaded = run("import sys, minihash; print('\\n'.join(sys.modules))").split()
+    assert "minihash" in loaded
+    assert not {module.split(".")[0] for module in loaded} & set(EXTRAS)
+
+
+def test_every_room_can_be_imported_without_the_extras():
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        for path in ENGINE
+        if path.name != "__main__.py"
+    ]
+    blocked = "; ".join(f"sys.modules[{extra!r}] = None" for extra in EXTRAS)
+    run(f"import sys; {blocked}\n" + "\n".join(f"import {module}" for module in modules))
+
+
+def test_import_minihash_takes_less_than_half_a_second():
+    """The least of several runs: whatever else the machine does can only add to it."""
+    code = (
+        "import time; start = time.perf_counter(); import minihash; "
+        "print(time.perf_counter() - start)"
+    )
+    assert min(float(run(code)) for _ in range(5)) < 0.5  # seconds

@@ -1,0 +1,23 @@
+"""Small deliberate bugs, each of which some test must notice.
+
+`test_mutants.py` applies them one by one. Change these lists with the code: an `old` that is not
+found once is an error.
+"""
+
+from tests.mutants.mutant import Mutant
+from tests.mutants.mutants_core import CORE_MUTANTS
+from tests.mutants.mutants_hashes import HASH_MUTANTS
+from tests.mutants.mutants_kernels import KERNEL_MUTANTS
+from tests.mutants.mutants_layers import LAYER_MUTANTS
+from tests.mutants.mutants_models import MODEL_MUTANTS
+from tests.mutants.mutants_training import TRAINING_MUTANTS
+
+LISTS = (
+    HASH_MUTANTS,
+    KERNEL_MUTANTS,
+    CORE_MUTANTS,
+    LAYER_MUTANTS,
+    TRAINING_MUTANTS,
+    MODEL_MUTANTS,
+)
+MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

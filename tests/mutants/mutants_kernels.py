@@ -1,0 +1,194 @@
+"""Deliberate bugs in the kernels of the NumPy and the Numba backend."""
+
+from tests.mutants.mutant import Mutant
+
+
+def cut(kind: str, cut: str = "wide") -> str:
+    return (
+        "tests/core/test_core.py::test_no_cut_and_no_thread_count_changes_integer_results"
+        f"[{cut}-{kind}-float64]"
+    )
+
+
+def bound(kind: str, backend: str = "numba") -> str:
+    test = "test_products_are_within_their_error_bound"
+    return f"tests/core/test_core.py::{test}[{backend}-{kind}-float64]"
+
+
+def edges(name: str) -> str:
+    return f"tests/core/test_core_edges.py -k {name}"
+
+
+def threads(name: str) -> str:
+    return f"tests/core/test_threads.py -k {name}"
+
+
+KERNEL_MUTANTS = [
+    Mutant(
+        "core/numba/kernels.py",
+        "while start < columns:  # again only where the residue or the low word wraps\n"
+        "            i = firsts[r] + U64(start)",
+        "while start < columns:  # again only where the residue or the low word wraps\n"
+        "            i = firsts[0] + U64(start)",
+        "every row is the first",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "chunk[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)",
+        "chunk[c] = draw(high | U64(low), residue + U64(c), state)",
+        "one hash for a whole chunk",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "chunk[c] = draw(i, residue + U64(c), state)",
+        "chunk[c] = draw(i, residue, state)",
+        "the residue of a chunk's first identifier",
+        cut("modulus-signed"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "turned[c] = sign(i, key)",
+        "turned[c] = sign(high | U64(low), key)",
+        "one sign for a whole chunk",
+        cut("uniform-signed"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "words[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)",
+        "words[c] = draw(high | U64(low), residue + U64(c), state)",
+        "one word for a whole chunk",
+        cut("dirichlet"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "chunk[c] = place(words[c], state)",
+        "chunk[c] = place(words[0], state)",
+        "one look-up for a whole chunk",
+        cut("dirichlet"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "chunk[c] = sign(high | U64(U32(low + U32(c))), constants[1])",
+        "chunk[c] = sign(high | U64(low), constants[1])",
+        "one sign for a whole row",
+        cut("lookup-signed"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "            i = firsts[r] + U64(start)\n            high, low = i & HIGH, U32(i & LOW)\n",
+        "            i = firsts[0] + U64(start)\n            high, low = i & HIGH, U32(i & LOW)\n",
+        "the first row's signs in every row",
+        cut("lookup-signed"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "            row[c] = table[buckets[r, c]]\n\n",
+        "            row[c] = table[buckets[r, columns - 1 - c]]\n\n",
+        "a row of V backwards",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "            row[c] = signed(row[c], signs[r, c])\n\n\ndef add_plain",
+        "            row[c] = row[c]\n\n\ndef add_plain",
+        "the sign missing in V",
+        cut("uniform-signed"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "            row[c] = signed(row[c], signs[r, c])\n        for c in range(columns):\n"
+        "            dtable",
+        "            row[c] = row[c]\n        for c in range(columns):\n            dtable",
+        "the sign missing in the gradient",
+        cut("uniform-signed"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "            dtable[buckets[r, c]] += row[c]\n\n\ndef add_signed",
+        "            dtable[buckets[r, c]] = row[c]\n\n\ndef add_signed",
+        "additions that overwrite",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "return v if s > 0 else (-v if s < 0 else np.float32(0))",
+        "return v * s",
+        "0 times infinity where there is no connection",
+        edges("no_connection and numba"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "np.int64(run - i % run)]\n            for c in range(chunk.size):\n"
+        "                chunk[c]",
+        "np.int64(run)]\n            for c in range(chunk.size):\n                chunk[c]",
+        "a run read beyond the table's end",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "chunk[c] = table[b + U64(c)]",
+        "chunk[c] = table[b]",
+        "a run of one entry",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "dtable[b + U64(c)] += chunk[c]",
+        "dtable[b + U64(c)] = chunk[c]",
+        "runs that overwrite",
+        cut("modulus"),
+    ),
+    Mutant(
+        "core/numba/panels.py",
+        "return run > 1 and w.first_id // run == last // run",
+        "return run > 1",
+        "a window of the table that goes on beyond its end",
+        "tests/core/test_core.py -k bucket_of_its_own",
+    ),
+    Mutant(
+        "core/numba/kernels.py",
+        "return np.int64(min(U64(most), LOW + U64(1) - U64(low)))",
+        "return np.int64(most)",
+        "a low word that wraps without its high word",
+        "tests/core/test_core.py -k beyond_several_panels and uniform-signed",
+        jit=True,
+    ),
+    Mutant(
+        "core/numpy.py",
+        "return signed(table[w.hash.bucket(ids)], w.hash.sign(ids))",
+        "return table[w.hash.bucket(ids)]",
+        "the sign missing in the normative gather",
+        bound("uniform-signed", "numpy"),
+    ),
+    Mutant(
+        "core/numpy.py",
+        "    total = np.bincount(buckets, weights=weights, minlength=w.hash.buckets)\n",
+        "    total = np.zeros(w.hash.buckets)\n    total[buckets] += weights\n",
+        "+= over repeated buckets, which loses additions in vectorised NumPy",
+        bound("uniform", "numpy"),
+    ),
+    Mutant(
+        "core/numpy.py",
+        "dtable = scatter_add(dy.T @ x, w)",
+        "dtable = scatter_add((x.T @ dy).reshape(w.shape), w)",
+        "dV transposed in the normative backend",
+        bound("uniform", "numpy"),
+    ),
+    Mutant(
+        "core/numpy.py",
+        "np.where(sign > 0, values, np.where(sign < 0, -values, values.dtype.type(0)))",
+        "sign * values",
+        "0 times infinity in the normative backend",
+        edges("no_connection and numpy"),
+    ),
+    Mutant(
+        "core/numpy.py",
+        'with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):\n'
+        "        return x @ V.T",
+        "if True:\n        return x @ V.T",
+        "bits that depend on the number of BLAS threads",
+        threads("blas_threads_changes_no_bit and numpy"),
+    ),
+]

@@ -1,0 +1,105 @@
+"""The oracles' vectors, README, imports and examples."""
+
+import ast
+import doctest
+import importlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from reference import dirichlet, hashes, streams, vectors
+from reference.vectors import hash_groups
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "reference").rglob("*.py"))
+MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES]
+README = (ROOT / "reference" / "README.md").read_text("utf-8")
+
+
+def test_committed_vectors_are_what_the_loops_write():
+    documents = vectors.documents()
+    committed = sorted(path.stem for path in vectors.FOLDER.glob("*.json"))
+    assert committed == sorted(documents)
+    for name, document in documents.items():
+        text = (vectors.FOLDER / f"{name}.json").read_bytes().decode("ascii")
+        assert text == vectors.render(document), f"run python -m reference.vectors ({name})"
+
+
+def test_vectors_hold_coins_at_and_just_below_their_thresholds():
+    threshold, alias = dirichlet.tables(8, 1.0, 30)
+    coin, bucket = streams.stream(30, "coin"), streams.stream(30, "bucket")
+    below = []
+    for i in hash_groups.COINS_AT_THRESHOLD:
+        column = streams.scale(streams.h(bucket, i), 8)
+        below.append(threshold[column] - streams.h(coin, i))
+        assert hashes.dirichlet(i, 8, 1.0, 30)[0] == (column if below[-1] else alias[column])
+        assert alias[column] != column
+    assert below == [0, 1, 0, 1, 0, 1]
+
+
+def test_vectors_lose_no_integer_and_name_their_section_and_bug():
+    def check(value):
+        if isinstance(value, dict | list):
+            for entry in value.values() if isinstance(value, dict) else value:
+                check(entry)
+        elif isinstance(value, int):
+            assert abs(value) < 2**53
+
+    sections = re.findall(r"^## (.+)$", README, re.MULTILINE)
+    for name, document in vectors.documents().items():
+        check(json.loads(vectors.render(document)))
+        loaded = vectors.load(name)
+        assert loaded["section"] in sections
+        assert all(group["catches"] for group in loaded["groups"])
+        assert loaded["groups"] == json.loads(json.dumps(document["groups"]))
+
+
+def test_sections_name_their_loop_and_test_and_all_names_exist():
+    functions = {}
+    for path in FILES:
+        body = ast.parse(path.read_text("utf-8")).body
+        names = {node.name for node in body if isinstance(node, ast.FunctionDef)}
+        functions[path.relative_to(ROOT).as_posix()] = names
+    named = re.findall(r"`(reference/[\w/]+\.py):(\w+)`", README)
+    for file, function in named:
+        assert function in functions[file], f"{file}:{function}"
+    for file in re.findall(r"`((?:reference|tests)/[\w/.]+)`", README):
+        assert (ROOT / file).exists(), file
+    for section in re.split(r"^## ", README, flags=re.MULTILINE)[1:]:
+        if re.match(r"\d", section):
+            assert re.search(r"`reference/[\w/]+\.py:\w+`", section), section.splitlines()[0]
+            assert re.search(r"`tests/test_\w+\.py`", section), section.splitlines()[0]
+
+
+def test_readme_names_every_loop():
+    helpers = {"numbers", "zeros", "elementwise", "from_spec"}
+    for path in FILES:
+        file = path.relative_to(ROOT).as_posix()
+        if "vectors" in file or "torch_twins" in file:
+            continue
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if (
+                isinstance(node, ast.FunctionDef)
+                and node.name[0] != "_"
+                and node.name not in helpers
+            ):
+                assert f"`{file}:{node.name}`" in README, f"{file}:{node.name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_oracles_share_nothing_with_the_engine_and_torch_stays_in_the_twins(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        names = [alias.name for alias in getattr(node, "names", ()) if isinstance(node, ast.Import)]
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            top = name.partition(".")[0]
+            assert top not in ("minihash", "numba", "xxhash", "scipy"), name
+            assert top != "torch" or path.name == "torch_twins.py", name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_the_oracles_run(module):
+    if not module.endswith("__main__"):
+        assert doctest.testmod(importlib.import_module(module)).failed == 0
