@@ -9,8 +9,7 @@ from minihash.layers import mean_squared_error, softmax_cross_entropy
 from minihash.layers.average_pool2d import AveragePool2d
 from minihash.layers.batchnorm1d import BatchNorm1d
 from minihash.layers.batchnorm2d import BatchNorm2d
-from minihash.layers.conv1d import Conv1d
-from minihash.layers.conv2d import Conv2d
+from minihash.layers.convolution import Conv1d, Conv2d
 from minihash.layers.dense import Dense
 from minihash.layers.dropout import Dropout
 from minihash.layers.elu import ELU

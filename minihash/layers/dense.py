@@ -17,13 +17,14 @@ Source: Chen et al., HashedNets, arXiv 1504.04788, equations 7 to 12; with the i
 textbook's dense layer.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from minihash import core
 from minihash.checks import float_array, parameter
-from minihash.layers.layer import Layer, Params, column_sum
+from minihash.layers.layer import Layer, Params
 from minihash.weights import VirtualWeight
 
 Cache = tuple[np.ndarray]  # x
@@ -76,11 +77,11 @@ class Dense(Layer):
         Raises TypeError or ValueError if x or a table has another shape, or they differ in dtype.
         """
         fan_out, fan_in = self.weight.shape
-        x = float_array(x, "x of Dense", (None,) * max(1, np.ndim(x) - 1) + (fan_in,))
-        table = self._table(params, self.weight, x.dtype)
-        y = core.matmul(x.reshape(-1, fan_in), table, self.weight)
+        x = float_array(x, "x of Dense", (None,) * max(1, np.ndim(x) - 1) + (fan_in,), device=True)
+        table, b = self._table(params, self.weight, x.dtype), None
         if self.bias is not None:
-            y += core.gather(self._table(params, self.bias, x.dtype), self.bias)
+            b = core.gather(self._table(params, self.bias, x.dtype), self.bias)
+        y = core.matmul(rows_of(x), table, self.weight, b=b)
         return y.reshape(*x.shape[:-1], fan_out), (x,)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
@@ -96,16 +97,21 @@ class Dense(Layer):
     ) -> tuple[np.ndarray | None, Params]:
         (x,) = cache
         w, b = self.weight, self.bias
-        dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype)
-        dy, rows = (a.reshape(-1, a.shape[-1]) for a in (dy, x))
+        dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype, device=True)
+        dy, rows = rows_of(dy), rows_of(x)
         table = self._table(params, w, x.dtype)
         dx, dW = core.matmul_backward(dy, rows, table, w, need_dx=need_dx)
         grads = {w.table: dW}
         if b is not None:
-            dB = core.scatter_add(column_sum(dy).astype(dy.dtype), b)
-            grads[b.table] = dW + dB if b.table == w.table else dB
+            dB = core.scatter_add(core.column_sum(dy), b)
+            grads[b.table] = core.add(dW, dB) if b.table == w.table else dB
         return dx.reshape(x.shape) if need_dx else None, grads
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
         return parameter(params, w.table, (w.hash.buckets,), dtype)
+
+
+def rows_of(x: np.ndarray) -> np.ndarray:
+    """x (batch, ..., features) as (examples and positions, features)."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])

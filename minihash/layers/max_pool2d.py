@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minihash.checks import float_array
-from minihash.core.threads import run
+from minihash.core import run
 from minihash.layers.layer import Params, select
 from minihash.layers.pooling import Pool2d, parts
 

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from minihash import core
 from minihash.hashes.xxh32 import stream, unit
 from minihash.weights import VirtualWeight
 
@@ -117,4 +118,4 @@ class Sequential:
 def add(grads: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> None:
     """grads += more, by name."""
     for name, grad in more.items():
-        grads[name] = grads[name] + grad if name in grads else grad
+        grads[name] = core.add(grads[name], grad) if name in grads else grad
