@@ -23,8 +23,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from minihash.checks import float_array, parameter, real_field
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, float_array, parameter, real_field
 from minihash.layers.layer import Layer, Params, column_dot, column_sum
 
 # x_hat, r, and (mean, var) of the batch, None in evaluation

@@ -27,12 +27,11 @@ from typing import ClassVar
 import numpy as np
 
 from minihash import core
-from minihash.checks import float_array, parameter
+from minihash.checks import check_count, check_field, float_array, parameter
 from minihash.core.numba import timeloop
 from minihash.core.numba.timeloop import States, Tape, Weights
 from minihash.core.threads import together
 from minihash.hashes import Hash, Identity
-from minihash.hashes.hash import check_count, check_field
 from minihash.layers.layer import Layer, Params
 from minihash.weights import VirtualWeight
 

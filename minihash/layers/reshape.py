@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minihash.checks import float_array
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, float_array
 from minihash.layers.layer import Layer, Params
 
 Cache = tuple[tuple[int, ...], np.dtype]  # of x

@@ -14,9 +14,9 @@ import warnings
 from fractions import Fraction
 from numbers import Real
 
+from minihash.checks import check_count
 from minihash.core.numba.cyclic import distinct
 from minihash.hashes import HASHES, Hash, Identity
-from minihash.hashes.hash import check_count
 from minihash.hashes.xxh32 import stream
 from minihash.layers import ELU, BatchNorm1d, Dense
 from minihash.networks.sequential import Sequential

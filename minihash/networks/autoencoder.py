@@ -12,8 +12,8 @@ JMLR 11 (2010).
 
 from itertools import pairwise
 
+from minihash.checks import check_count
 from minihash.hashes import Identity
-from minihash.hashes.hash import check_count
 from minihash.hashes.xxh32 import stream
 from minihash.layers import Dense, Sigmoid
 from minihash.layers.layer import Layer

@@ -14,8 +14,8 @@ arXiv 2312.08401, section 2.
 import math
 from itertools import pairwise
 
+from minihash.checks import check_count
 from minihash.hashes import Identity
-from minihash.hashes.hash import check_count
 from minihash.hashes.xxh32 import stream
 from minihash.layers import (
     ELU,

@@ -14,8 +14,8 @@ import dataclasses
 
 import numpy as np
 
+from minihash.checks import check_count
 from minihash.hashes import Identity
-from minihash.hashes.hash import check_count
 from minihash.hashes.xxh32 import stream
 from minihash.layers import GRU, LSTM, RNN, Dense, Embedding, softmax_cross_entropy
 from minihash.layers.recurrent import NAMES, Recurrent, State
