@@ -116,9 +116,9 @@ TRAINING_MUTANTS = [
         "tests/networks/test_network.py -k shared_table",
     ),
     Mutant(
-        "networks/arbnet.py",
-        "            first_id += weight.size\n",
-        "",
+        "networks/numbering.py",
+        "shared, table, first_id)",
+        "shared, table, 0)",
         "layers of one table that begin at one identifier",
         "tests/networks/test_arbnet.py -k one_table_numbers_all",
     ),
