@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from minihash.layers.activations import ReLU, Sigmoid, Tanh
 from minihash.layers.gru import GRU
 from minihash.layers.lstm import LSTM
 from minihash.layers.recurrent import Recurrent
-from minihash.layers.relu import ReLU
 from minihash.layers.rnn import RNN
-from minihash.layers.sigmoid import Sigmoid
-from minihash.layers.tanh import Tanh
 
 Arrays = tuple[np.ndarray, ...]
 
