@@ -184,8 +184,8 @@ class AveragePool2d(Pool2d):
 
 
 def in_parts(f: Callable[..., None], x: np.ndarray, *others: np.ndarray) -> None:
-    """Call f on blocks of planes of arrays (batch, channels, height, width): a plane is a channel of
-    an example. The cut depends on the sizes of x alone."""
+    """Call f on blocks of the planes of arrays (batch, channels, height, width). A plane is one
+    channel of an example. The cut depends on the sizes of x alone."""
     planes = [a.reshape(math.prod(a.shape[:2]), *a.shape[2:]) for a in (x, *others)]
     cuts = blocks(len(planes[0]), max(1, ENTRIES // max(1, math.prod(x.shape[2:]))))
     run([lambda cut=cut: f(*(plane[cut] for plane in planes)) for cut in cuts])

@@ -68,7 +68,7 @@ TRAINING_MUTANTS = [
     ),
     Mutant(
         "layers/losses.py",
-        "    dlogits /= len(p)\n",
+        "        dlogits /= len(p)\n",
         "",
         "a gradient of the sum, not of the mean",
         "tests/layers/test_losses.py -k cross_entropy_is_pytorchs",
