@@ -123,3 +123,25 @@ def real_field(record: object, name: str, low: float, high: float, open_end: boo
             f"{where} must lie in [{low}, {high}{end}, got {value}; choose one in that range"
         )
     object.__setattr__(record, name, float(value))
+
+
+def check_count(name: str, value: int, low: int, high: int) -> int:
+    """`value` as a Python integer, which no sum overflows; refused unless it is in low .. high.
+
+    Raises TypeError for what is no integer, ValueError for one out of range.
+
+    >>> check_count("seed", np.uint8(7), 0, 2**32 - 1)
+    7
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}; round it first")
+    if not low <= value <= high:
+        raise ValueError(
+            f"{name} must lie in {low} .. {high}, got {value}; choose one in that range"
+        )
+    return int(value)
+
+
+def check_field(owner: object, name: str, low: int, high: int) -> None:
+    """`check_count` of a field of a frozen dataclass, which it keeps as a Python integer."""
+    object.__setattr__(owner, name, check_count(name, getattr(owner, name), low, high))

@@ -27,9 +27,8 @@ from typing import ClassVar
 import numpy as np
 
 from minihash import core
-from minihash.checks import float_array, parameter
+from minihash.checks import check_field, float_array, parameter
 from minihash.hashes import Compose, Hash, Lookup, Toeplitz
-from minihash.hashes.hash import check_field
 from minihash.hashes.toeplitz import check_groups
 from minihash.hashes.windows import MOST, Axes, Windows
 from minihash.layers.dense import Dense

@@ -26,9 +26,8 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from minihash import core
-from minihash.checks import float_array, parameter
+from minihash.checks import check_count, check_field, float_array, parameter
 from minihash.hashes import Hash, Identity
-from minihash.hashes.hash import check_count, check_field
 from minihash.layers.layer import Layer, Params
 from minihash.weights import VirtualWeight
 

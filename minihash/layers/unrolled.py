@@ -21,9 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from minihash.checks import float_array
+from minihash.checks import check_field, float_array
 from minihash.hashes import Compose, Hash, Identity, Modulus
-from minihash.hashes.hash import check_field
 from minihash.layers.dense import Dense
 from minihash.layers.layer import Layer, Params
 from minihash.layers.recurrent import Recurrent, State

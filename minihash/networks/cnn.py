@@ -14,9 +14,7 @@ arXiv 2312.08401, section 2.
 import math
 from itertools import pairwise
 
-from minihash.hashes import Identity
-from minihash.hashes.hash import check_count
-from minihash.hashes.xxh32 import stream
+from minihash.checks import check_count
 from minihash.layers import (
     ELU,
     BatchNorm1d,
@@ -27,9 +25,8 @@ from minihash.layers import (
     MaxPool2d,
     Reshape,
 )
-from minihash.networks.arbnet import make_hash, warn_of_repeats
+from minihash.networks.numbering import numbered, warn_of_repeats
 from minihash.networks.sequential import Sequential
-from minihash.weights import VirtualWeight
 
 KERNEL = 3
 
@@ -71,63 +68,21 @@ def cnn(
             f"pixels of an image, got {tuple(channels)}; try (16, 32)"
         )
     widths = (channels[-1] * math.prod(size), *hidden, classes)
-    shapes = [(o, i, KERNEL, KERNEL) for i, o in pairwise((image[0], *channels))]
-    shapes += [(fan_out, fan_in) for fan_in, fan_out in pairwise(widths)]
-    build: list = [Reshape(image)]
-    for k, (weight, vector) in enumerate(
-        _weights(shapes, hash, compression, scope, bias, seed, options), 1
-    ):
-        if len(weight.shape) == 4:
-            layers = Conv2d(weight, vector, padding=KERNEL // 2), MaxPool2d(2), ELU()
-            build += [*layers, BatchNorm2d(f"norm{k}", weight.shape[0])]
+    shapes: dict[str, tuple[int, ...]] = {
+        f"conv{k}": (o, i, KERNEL, KERNEL)
+        for k, (i, o) in enumerate(pairwise((image[0], *channels)), 1)
+    }
+    for k, (fan_in, fan_out) in enumerate(pairwise(widths), len(channels) + 1):
+        shapes[f"dense{k}"] = fan_out, fan_in
+    pairs = numbered(shapes, hash, compression, scope, bias, seed, options)
+    layers: list = [Reshape(image)]
+    for k, (name, (weight, vector)) in enumerate(zip(shapes, pairs, strict=True), 1):
+        fan_out = weight.shape[0]
+        if k <= len(channels):
+            layers += [Conv2d(weight, vector, padding=KERNEL // 2), MaxPool2d(2), ELU()]
+            layers.append(BatchNorm2d(f"norm{k}", fan_out))
         else:
-            build += [Flatten()] if k == len(channels) + 1 else []
-            build += [Dense(weight, vector), ELU(), BatchNorm1d(f"norm{k}", weight.shape[0])]
-    return Sequential(tuple(build))
-
-
-def _weights(
-    shapes: list[tuple[int, ...]],
-    hash: str,
-    compression: float,
-    scope: str,
-    bias: str,
-    seed: int,
-    options: dict[str, object],
-) -> list[tuple[VirtualWeight, VirtualWeight | None]]:
-    """The weight and the bias of each layer, numbered as `arbnet` does."""
-    for shape in shapes:
-        for size in shape:
-            check_count("each size of a layer", size, 1, 2**31 - 1)
-    seed = check_count("seed", seed, 0, 2**32 - 1)
-    if scope not in ("network", "layer"):
-        raise ValueError(f'scope must be "network" or "layer", got {scope!r}')
-    if bias not in ("free", "hashed", "none"):
-        raise ValueError(f'bias must be "free", "hashed" or "none", got {bias!r}')
-    count = sum(math.prod(shape) + (shape[0] if bias == "hashed" else 0) for shape in shapes)
-    shared = make_hash(hash, compression, count, seed, options) if scope == "network" else None
-    pairs, first_id = [], 0
-    for k, shape in enumerate(shapes, 1):
-        name = f"{'conv' if len(shape) == 4 else 'dense'}{k}"
-        fan_out, fan_in = shape[0], math.prod(shape[1:])
-        if shared is not None:
-            weight = VirtualWeight(shape, shared, "table", first_id)
-            first_id += weight.size
-        else:
-            salt = int(stream(seed, name))
-            rule = make_hash(hash, compression, fan_out * fan_in, salt, options, fan_out, fan_in)
-            weight = VirtualWeight(shape, rule, f"{name}.weight")
-        vector = None
-        if bias == "hashed" and shared is not None:
-            vector = VirtualWeight((fan_out,), shared, "table", first_id)
-            first_id += fan_out
-        elif bias == "hashed":
-            salt = int(stream(salt, "bias"))
-            rule = make_hash(hash, compression, fan_out, salt, options, fan_out, 1, "B")
-            vector = VirtualWeight((fan_out,), rule, f"{name}.bias")
-        elif bias == "free":
-            vector = VirtualWeight((fan_out,), Identity(fan_out), f"{name}.bias")
-        if len(shape) == 2:
             warn_of_repeats(name, weight)
-        pairs.append((weight, vector))
-    return pairs
+            layers += [Flatten()] if k == len(channels) + 1 else []
+            layers += [Dense(weight, vector), ELU(), BatchNorm1d(f"norm{k}", fan_out)]
+    return Sequential(tuple(layers))

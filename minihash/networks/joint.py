@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from minihash.networks.sequential import Sequential
+from minihash.networks.sequential import Sequential, add
 from minihash.weights import VirtualWeight
 
 Params = dict[str, np.ndarray]
@@ -72,12 +72,12 @@ class Joint:
         self, params: Params, caches: list, dys: tuple[np.ndarray, ...]
     ) -> tuple[tuple, Params]:
         """The dx of each network, and the gradient of each parameter, summed over them."""
-        dxs, grads = [], {}
+        dxs: list = []
+        grads: Params = {}
         for network, cache, dy in zip(self.networks, caches, dys, strict=True):
             dx, more = network.backward(params, cache, dy)
             dxs.append(dx)
-            for name, grad in more.items():
-                grads[name] = grads[name] + grad if name in grads else grad
+            add(grads, more)
         return tuple(dxs), grads
 
     def running(self, params: Params, caches: list) -> Params:

@@ -14,12 +14,11 @@ import dataclasses
 
 import numpy as np
 
+from minihash.checks import check_count
 from minihash.hashes import Identity
-from minihash.hashes.hash import check_count
-from minihash.hashes.xxh32 import stream
 from minihash.layers import GRU, LSTM, RNN, Dense, Embedding, softmax_cross_entropy
-from minihash.layers.recurrent import NAMES, Recurrent, State
-from minihash.networks.arbnet import make_hash
+from minihash.layers.recurrent import Recurrent, State
+from minihash.networks.numbering import numbered
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
 
@@ -149,8 +148,6 @@ def language_model(
     """
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
-    if scope not in ("network", "layer"):
-        raise ValueError(f'scope must be "network" or "layer", got {scope!r}')
     vocabulary = check_count("vocabulary", vocabulary, 1, 2**31 - 1)
     hidden = check_count("hidden", hidden, 1, 2**31 - 1)
     width = hidden if embedding is None else check_count("embedding", embedding, 1, 2**31 - 1)
@@ -167,8 +164,14 @@ def language_model(
     E = VirtualWeight((vocabulary, width), Identity(vocabulary * width), "embedding")
     D = VirtualWeight((vocabulary, hidden), Identity(vocabulary * hidden), "output")
     bias = VirtualWeight((vocabulary,), Identity(vocabulary), "output.bias")
-    hashed = _hashed(plain, cell, scope, hash, compression, seed, options)
-    return LanguageModel(Embedding(E), hashed, Dense(E if tied else D, bias))
+    shapes = {w.table: w.shape for layer in plain for w in (layer.weight_ih, layer.weight_hh)}
+    pairs = numbered(shapes, hash, compression, scope, "none", seed, options, cell, suffix="")
+    matrices = [w for w, _ in pairs]
+    recurrent = tuple(
+        dataclasses.replace(layer, weight_ih=ih, weight_hh=hh)
+        for layer, ih, hh in zip(plain, matrices[::2], matrices[1::2], strict=True)
+    )
+    return LanguageModel(Embedding(E), recurrent, Dense(E if tied else D, bias))
 
 
 def suffix(k: int) -> str:
@@ -178,29 +181,3 @@ def suffix(k: int) -> str:
     ['lstm', 'lstm2', 'lstm3']
     """
     return str(k) if k > 1 else ""
-
-
-def _hashed(
-    plain: list[Recurrent],
-    cell: str,
-    scope: str,
-    hash: str,
-    compression: float,
-    seed: int,
-    options: dict[str, object],
-) -> tuple[Recurrent, ...]:
-    """The layers with their matrices under a hash."""
-    matrices = [{name: getattr(layer, name) for name in NAMES[:2]} for layer in plain]
-    size, first_id = sum(w.size for own in matrices for w in own.values()), 0
-    rule = make_hash(hash, compression, size, seed, options) if scope == "network" else None
-    for own in matrices:
-        for name, w in own.items():
-            if scope == "network":
-                own[name] = VirtualWeight(w.shape, rule, cell, first_id)
-                first_id += w.size
-            else:
-                salt = int(stream(seed, w.table))
-                salted = make_hash(hash, compression, w.size, salt, options, *w.shape)
-                own[name] = dataclasses.replace(w, hash=salted)
-    pairs = zip(plain, matrices, strict=True)
-    return tuple(dataclasses.replace(layer, **own) for layer, own in pairs)

@@ -18,8 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minihash.checks import index_array
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, index_array
 from minihash.hashes.xxh32 import stream, unit
 from minihash.layers import softmax_cross_entropy
 from minihash.networks.language_model import LanguageModel, Params

@@ -24,8 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from minihash.checks import real_field
-from minihash.hashes.hash import check_field
+from minihash.checks import check_field, real_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
 from minihash.layers import mean_squared_error, softmax_cross_entropy
 from minihash.networks.sequential import Sequential

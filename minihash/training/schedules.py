@@ -15,8 +15,7 @@ code of HashedNets, arXiv 1504.04788, by way of Torch7's optim.sgd (Decay).
 import math
 from dataclasses import dataclass
 
-from minihash.checks import real_field
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, real_field
 
 
 class Schedule:

@@ -92,7 +92,7 @@ HASH_MUTANTS = [
         "tests/hashes/test_hash_errors.py -k test_identifiers and Identity",
     ),
     Mutant(
-        "hashes/hash.py",
+        "checks.py",
         "if not low <= value <= high",
         "if not low <= value <= high + 1",
         "a seed of 33 bits",

@@ -89,7 +89,7 @@ def test_cnn_refuses_what_it_cannot_be():
         ((784,), {}, r"takes images, .* got examples of shape \(784,\)"),
         ((28, 28), {"channels": (2,) * 5}, r"halves the 28 x 28 pixels"),
         ((28, 28), {"channels": ()}, r"got \(\); try"),
-        ((28, 28), {"channels": (0,)}, "each size of a layer must"),
+        ((28, 28), {"channels": (0,)}, "each size must"),
         ((28, 28), {"scope": "net"}, 'scope must be "network" or "layer"'),
         ((28, 28), {"bias": "some"}, 'bias must be "free"'),
         ((28, 28), {"hash": "frob"}, "hash must be one of"),
