@@ -63,7 +63,7 @@ class BatchNorm(Layer):
         return parameter(params, f"{self.name}.{key}", (self.features,), dtype)
 
     def _wide(self, vector: np.ndarray) -> np.ndarray:
-        """A number for each feature, as it meets x."""
+        """A vector of the features, shaped to be broadcast with x."""
         return vector.reshape(-1, *(1,) * self.positions)
 
     @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # data that are not finite
@@ -72,8 +72,8 @@ class BatchNorm(Layer):
     ) -> tuple[np.ndarray, Cache]:
         """x (batch, features, *positions) -> y of the same shape.
 
-        Raises ValueError in training for fewer than 2 examples of a feature, whose variance means
-        nothing; TypeError or ValueError for another shape, or a dtype that is not the parameters'.
+        Raises ValueError in training for fewer than 2 examples of a feature, which have no
+        variance; TypeError or ValueError for another shape, or a dtype that is not the parameters'.
         """
         cls = type(self).__name__
         shape = (None, self.features) + (None,) * self.positions

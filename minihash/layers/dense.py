@@ -7,11 +7,11 @@
                 dW = scatter_add(dy^T x)
                 dB = scatter_add(sum over the batch of dy)
 
-x may have positions, as (batch, length, fan_in): each is an example here, and the sums over the
-batch are over the positions too.
+x may have positions, as in (batch, length, fan_in). Each of them counts as an example, so that sums
+over the batch are over the positions too.
 
-The core never builds V or dV. W and B are tables of `params`; if they are one, its gradient is the
-sum of the two.
+The core never builds V or dV. W and B are tables of `params`. If they are one table, its gradient
+is dW + dB.
 
 Source: Chen et al., HashedNets, arXiv 1504.04788, equations 7 to 12; with the identity hash, any
 textbook's dense layer.
@@ -34,9 +34,9 @@ Cache = tuple[np.ndarray]  # x
 class Dense(Layer):
     """y = x V^T + b.
 
-    weight: a virtual weight of shape (fan_out, fan_in), a view of another's for a tie. bias: None,
-    or a virtual weight of shape (fan_out,); a free bias is one under the Identity hash, on a table
-    of its own.
+    weight: a virtual weight of shape (fan_out, fan_in); a view of another layer's ties the two.
+    bias: None, or a virtual weight of shape (fan_out,). A free bias has the Identity hash and a
+    table of its own.
     Raises TypeError or ValueError if they are anything else.
 
     >>> from minihash.hashes import Identity, Modulus
@@ -85,7 +85,7 @@ class Dense(Layer):
         return y.reshape(*x.shape[:-1], fan_out), (x,)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
-        """dy, of y's shape -> dx, of x's, and the gradient of each table by its name."""
+        """dy of y's shape -> dx of x's, and the gradient of each table by its name."""
         return self._backward(params, cache, dy, need_dx=True)
 
     def gradients(self, params: Params, cache: Cache, dy: np.ndarray) -> Params:

@@ -1,11 +1,12 @@
-"""Room 5: networks beside the ArbNet, under the same hashes.
+"""Room 5: a convolutional network under the hashes of the ArbNet.
 
-cnn    for each number of channels: Conv2d 3 x 3, MaxPool2d 2, ELU, BatchNorm2d
-       Flatten; for each hidden size and the classes: Dense, ELU, BatchNorm1d
+    for each number of channels                  Conv2d 3 x 3, MaxPool2d 2, ELU, BatchNorm2d
+    then                                         Flatten
+    for each hidden size, and the classes        Dense, ELU, BatchNorm1d
 
-The largest of four comes first, which is the same as last, since ELU never falls, and leaves the
-others a quarter to do. Kernels and matrices are virtual weights, numbered one after another as
-in the ArbNet: under Identity, the plain network.
+ELU never falls, so that MaxPool2d may come before it as well as after. Before it, ELU has a quarter
+of the entries to do. Kernels and matrices are virtual weights, numbered as in the ArbNet; under
+Identity it is the plain network.
 
 Sources: LeCun et al., Proc. IEEE 86 (1998), for its form; hashed kernels: Chang & Lipson, ArbNets,
 arXiv 2312.08401, section 2.
@@ -64,8 +65,8 @@ def cnn(
     size = [side >> len(channels) for side in image[1:]]
     if not channels or min(size) < 1:
         raise ValueError(
-            f"channels must be 1 or more numbers, each of which halves the {image[1]} x {image[2]} "
-            f"pixels of an image, got {tuple(channels)}; try (16, 32)"
+            f"channels must be 1 or more numbers; each halves the {image[1]} x {image[2]} pixels "
+            f"of an image, of which 1 x 1 must be left, got {tuple(channels)}; try (16, 32)"
         )
     widths = (channels[-1] * math.prod(size), *hidden, classes)
     shapes: dict[str, tuple[int, ...]] = {

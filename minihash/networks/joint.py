@@ -1,11 +1,13 @@
-"""Room 5: networks side by side, which share what they name alike.
+"""Room 5: networks side by side; tables of one name are shared.
 
     forward     y_n = f_n(x_n)        for each network n
-    backward    dx_n = J_n^T dy_n,    and a table's gradient is the sum over all its readers
+    backward    dx_n = J_n^T dy_n
+
+The gradient of a table is the sum over all its readers.
 
 Two tasks with one table (hard parameter sharing: Caruana, Machine Learning 28, 1997) are two
 networks whose weights name it, trained on the sum of their losses. With a table each and a SoftTie
-between them (see penalties.py) the sharing is soft.
+between them (see training/penalties.py) the sharing is soft.
 """
 
 import dataclasses

@@ -44,8 +44,8 @@ class LanguageModel:
         for layer in self.recurrent:
             if not isinstance(layer, Recurrent):
                 raise TypeError(
-                    f"between embedding and output are recurrent layers, got {layer!r}; leave it "
-                    "out"
+                    "layers between embedding and output must be recurrent, got "
+                    f"{layer!r}; leave it out"
                 )
         E, D = self.embedding.weight.shape, self.output.weight.shape
         given = (E[1], *(layer.hidden for layer in self.recurrent))
@@ -94,8 +94,7 @@ class LanguageModel:
         return loss, grads, states
 
     def to_arrays(self, states: States) -> Params:
-        """The arrays of the states by name: h and c of the first layer, h2 and c2 of the second
-        ..."""
+        """The arrays of the states by name: h and c of the first layer, h2 and c2 of the next."""
         pairs = zip(self._names(), self.recurrent, states, strict=True)
         arrays = ((names, s if layer.states > 1 else (s,)) for names, layer, s in pairs)
         return {name: a for names, s in arrays for name, a in zip(names, s, strict=True)}
@@ -106,7 +105,7 @@ class LanguageModel:
         if arrays.keys() != (expected := {name for own in names for name in own}):
             cell = type(self.recurrent[0]).__name__
             raise ValueError(
-                f"the state of {cell} must be of {', '.join(sorted(expected))}, got "
+                f"the state of {cell} must hold {', '.join(sorted(expected))}, got "
                 f"{', '.join(sorted(arrays)) or 'none'}; start anew"
             )
         pairs = zip(self.recurrent, names, strict=True)
@@ -133,13 +132,13 @@ def language_model(
     layers: int = 1,
     **options: object,
 ) -> LanguageModel:
-    """A model of so many characters.
+    """A model of a text of `vocabulary` different characters.
 
-    cell: "rnn", "gru" or "lstm". embedding: its width; None: that of the state. tied: whether the
-    output reads the embedding's weights, which takes equal widths. layers: how many, one above the
-    other. hash, compression, options: of the two matrices of each cell, as for `arbnet`, which all
-    share a table (scope "network") or have one each ("layer"); embeddings and biases are free.
-    truncate: as for the cell.
+    hidden: the width of the state. cell: "rnn", "gru" or "lstm". embedding: its width; None: that
+    of the state. tied: whether the output reads the embedding's weights, which needs equal widths.
+    layers: how many, one above the other. hash, compression, options: as for `arbnet`, of the two
+    matrices of each cell. All of them share a table (scope "network") or have one each ("layer");
+    embeddings and biases are free. truncate: as for the cell.
     Raises TypeError or ValueError for anything else.
 
     >>> model = language_model(65, 128, "gru", tied=True, hash="uniform", compression=0.25)
@@ -153,8 +152,8 @@ def language_model(
     width = hidden if embedding is None else check_count("embedding", embedding, 1, 2**31 - 1)
     if tied and width != hidden:
         raise ValueError(
-            f"tied embeddings are as wide as the state, got an embedding of {width} and {hidden} "
-            "hidden; make them equal, or untie them"
+            f"tied embeddings must be as wide as the state, got an embedding of {width} and a "
+            f"state of {hidden}; make them equal, or untie them"
         )
     layers = check_count("layers", layers, 1, MOST_LAYERS)
     plain = [

@@ -40,7 +40,7 @@ def numbered(
     """The weight of each shape, and the bias (shape[0],) that goes with it.
 
     shapes: layers by name, in the order of their identifiers. hash, compression, options: as for
-    `make_hash`. scope: "network" or "layer". bias: "free", "hashed" or "none" (None for each).
+    `make_hash`. scope: "network" or "layer". bias: "free", "hashed" or "none" (they are None).
     table: the name of the one table; in scope "layer" a weight's is name + suffix. The table of a
     bias that has its own is name.bias.
     Raises TypeError or ValueError for anything else.
@@ -139,7 +139,7 @@ def make_hash(
                 f"the {name} hash keys outputs and inputs of one layer; it needs a table for each: "
                 'scope "layer"'
             )
-        del given["seed"]  # the released code's own
+        del given["seed"]  # it has the default of the released code
     if unknown := set(options) - (set(fields) - set(given)):
         raise ValueError(
             f"the {name} hash has no {', '.join(sorted(unknown))}; "
@@ -156,10 +156,10 @@ def make_hash(
 
 
 def warn_of_repeats(name: str, w: VirtualWeight) -> None:
-    """Warn if rows of the matrix w repeat, since so many of its neurons are one.
+    """Warn if rows of the matrix w repeat: neurons of equal rows compute the same.
 
     Under the modulus hash row r starts at bucket (first_id + r fan_in) mod n, which takes
-    n / gcd(n, fan_in) values (see core/cyclic.py).
+    n / gcd(n, fan_in) values (see `distinct`).
     """
     rows, _ = distinct(w)
     if rows < w.shape[0]:
@@ -168,5 +168,5 @@ def warn_of_repeats(name: str, w: VirtualWeight) -> None:
             f"table size {w.hash.buckets} and the fan-in {w.shape[1]} share the factor "
             f"{math.gcd(w.hash.buckets, w.shape[1])}; change the compression, or use one table for "
             "the whole network",
-            stacklevel=3,
+            stacklevel=3,  # the caller of the builder
         )
