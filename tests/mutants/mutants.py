@@ -5,6 +5,7 @@ found once is an error.
 """
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.mutants_arrays import ARRAY_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
@@ -17,6 +18,7 @@ LISTS = (
     KERNEL_MUTANTS,
     CORE_MUTANTS,
     LAYER_MUTANTS,
+    ARRAY_MUTANTS,
     TRAINING_MUTANTS,
     MODEL_MUTANTS,
 )

@@ -185,9 +185,8 @@ KERNEL_MUTANTS = [
     ),
     Mutant(
         "core/numpy.py",
-        'with blas_on_one_thread(), np.errstate(over="ignore", invalid="ignore"):\n'
-        "        return x @ V.T",
-        "if True:\n        return x @ V.T",
+        "with blas_on_one_thread(), np.errstate",
+        "with np.errstate",
         "bits that depend on the number of BLAS threads",
         threads("blas_threads_changes_no_bit and numpy"),
     ),
