@@ -97,7 +97,7 @@ def test_no_cut_and_no_thread_count_changes_integer_results(case, cut):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(patches, "COLUMNS", columns)
         patch.setattr(patches, "ENTRIES", entries)
-        patch.setattr(convolution, "LANES", lanes)
+        patch.setattr(convolution, "PARTS", lanes)
         for threads in (1, 3):
             with with_threads(threads):
                 found = case.ours()
@@ -134,14 +134,14 @@ def test_the_number_of_threads_changes_no_bit(dtype):
     assert all(result == results[0] for result in results)
 
 
-def test_tiles_cover_every_output_once_in_bounded_memory():
+def test_regions_cover_every_output_once_in_bounded_memory():
     shapes = [(5, (20, 20), 9), (3, (2000, 3), 7), (2, (1, 5000), 64), (64, (7, 7), 576)]
     for batch, outputs, taps in [*shapes, (1, (40, 40), 2**20)]:
         count = np.zeros((batch, *outputs), int)
-        for tile in patches.tiles(slice(0, batch), outputs, taps):
-            count[tile.images, tile.rows, tile.columns] += 1
-            assert tile.size == math.prod(tile.shape) <= patches.COLUMNS
-            assert tile.size * taps <= max(patches.ENTRIES, taps)
+        for region in patches.regions(slice(0, batch), outputs, taps):
+            count[region.images, region.rows, region.columns] += 1
+            assert region.size == math.prod(region.shape) <= patches.COLUMNS
+            assert region.size * taps <= max(patches.ENTRIES, taps)
         assert (count == 1).all()
 
 

@@ -101,7 +101,7 @@ def cases(draw, whole=True):
 @contextmanager
 def cut(entries, lanes):
     """Parts of about so many entries; so many of a gradient of K."""
-    with patch.object(direct, "ENTRIES", entries), patch.object(direct, "LANES", lanes):
+    with patch.object(direct, "ENTRIES", entries), patch.object(direct, "PARTS", lanes):
         yield
 
 

@@ -1,12 +1,12 @@
 """Convolution of arrays, by products with patches.
 
 Where stride is 1 and vectors are full, without patches: direct.py. Elsewhere, with the patches X of
-a tile as columns (patches.py) and the kernel K as rows (o) of (c, t), for each group of channels:
+a region as columns (patches.py) and the kernel K as rows (o) of (c, t), for each group of channels:
 
     forward     Y = K X + B
-    backward    dX = K^T dY,    dK = sum over tiles of dY X^T,    dB = sum over positions of dY
+    backward    dX = K^T dY,    dK = sum over regions of dY X^T,    dB = sum over positions of dY
 
-The parts of the forward pass are tiles. Backward, images are dealt to `LANES` parts, each with a
+The parts of the forward pass are regions. Backward, images are dealt to `PARTS` parts, each with a
 gradient of the kernel of its own; these are merged in order. So the bits are the same for any
 number of threads.
 """
@@ -17,11 +17,11 @@ import numpy as np
 
 from minihash.core.numba import direct
 from minihash.core.numba.panels import blocks, workspace
-from minihash.core.numba.patches import Tile, pack, room, tiles, unpack
+from minihash.core.numba.patches import Region, pack, regions, rows_for, unpack
 from minihash.core.threads import run
 from minihash.hashes.windows import Windows
 
-LANES = 8  # parts of a backward pass
+PARTS = 8  # parts of a backward pass
 
 
 def convolve(
@@ -38,15 +38,17 @@ def convolve(
     y = np.empty((len(x), height, *outputs), x.dtype)
     rows = taps_first(K, groups).swapaxes(1, 2)
 
-    def part(tile: Tile) -> None:
-        X, Y = room("patches", width, tile, x.dtype), room("outputs", height, tile, x.dtype)
-        pack(x, windows, tile, X)
-        np.matmul(rows, grouped(X, groups, tile), out=grouped(Y, groups, tile))
+    def part(region: Region) -> None:
+        X = rows_for("patches", width, region, x.dtype)
+        Y = rows_for("outputs", height, region, x.dtype)
+        pack(x, windows, region, X)
+        np.matmul(rows, grouped(X, groups, region), out=grouped(Y, groups, region))
         if B is not None:
-            Y[:, : tile.size] += B[:, None]
-        on_images(y, tile)[...] = Y[:, : tile.size].reshape(height, *tile.shape)
+            Y[:, : region.size] += B[:, None]
+        on_images(y, region)[...] = Y[:, : region.size].reshape(height, *region.shape)
 
-    run([lambda tile=tile: part(tile) for tile in tiles(slice(0, len(x)), outputs, width)])
+    everything = regions(slice(0, len(x)), outputs, width)
+    run([lambda region=region: part(region) for region in everything])
     return y
 
 
@@ -59,25 +61,26 @@ def convolve_backward(
     height, width = len(K), x.shape[1] * math.prod(windows.kernel)
     dx = np.empty(x.shape, x.dtype)
     columns = taps_first(K, groups)
-    lanes = list(blocks(len(x), max(1, -(-len(x) // LANES)))) or [slice(0, 0)]
-    dKs = np.zeros((len(lanes), *columns.shape), x.dtype)
-    dBs = np.zeros((len(lanes), height))
+    parts = list(blocks(len(x), max(1, -(-len(x) // PARTS)))) or [slice(0, 0)]
+    dKs = np.zeros((len(parts), *columns.shape), x.dtype)
+    dBs = np.zeros((len(parts), height))
 
-    def part(lane: slice, dK: np.ndarray, dB: np.ndarray) -> None:
-        dx[lane] = 0
+    def part(images: slice, dK: np.ndarray, dB: np.ndarray) -> None:
+        dx[images] = 0
         product = workspace("product", dK.shape, dK.dtype)
-        for tile in tiles(lane, dy.shape[2:], width):
-            X, dY = room("patches", width, tile, x.dtype), room("outputs", height, tile, x.dtype)
-            pack(x, windows, tile, X)
-            dY[:, : tile.size].reshape(height, *tile.shape)[...] = on_images(dy, tile)
+        for region in regions(images, dy.shape[2:], width):
+            X = rows_for("patches", width, region, x.dtype)
+            dY = rows_for("outputs", height, region, x.dtype)
+            pack(x, windows, region, X)
+            dY[:, : region.size].reshape(height, *region.shape)[...] = on_images(dy, region)
             if biased:
-                dB += np.add.reduce(dY[:, : tile.size], axis=1, dtype=np.float64)
-            X_g, dY_g = grouped(X, groups, tile), grouped(dY, groups, tile)
+                dB += np.add.reduce(dY[:, : region.size], axis=1, dtype=np.float64)
+            X_g, dY_g = grouped(X, groups, region), grouped(dY, groups, region)
             dK += np.matmul(X_g, dY_g.swapaxes(1, 2), out=product)
             np.matmul(columns, dY_g, out=X_g)  # dX in the place of X
-            unpack(X, windows, tile, dx)
+            unpack(X, windows, region, dx)
 
-    run([lambda job=job: part(*job) for job in zip(lanes, dKs, dBs, strict=True)])
+    run([lambda job=job: part(*job) for job in zip(parts, dKs, dBs, strict=True)])
     dK, dB = dKs[0], dBs[0]
     with np.errstate(invalid="ignore", over="ignore"):  # data that are not finite
         for more_K, more_B in zip(dKs[1:], dBs[1:], strict=True):
@@ -92,11 +95,11 @@ def taps_first(K: np.ndarray, groups: int) -> np.ndarray:
     return np.ascontiguousarray(K.reshape(groups, len(K) // groups, -1).swapaxes(1, 2))
 
 
-def grouped(rows: np.ndarray, groups: int, tile: Tile) -> np.ndarray:
-    """The entries of a tile in `room`, as a view (groups, height / groups, tile.size)."""
-    return rows.reshape(groups, -1, rows.shape[1])[..., : tile.size]
+def grouped(rows: np.ndarray, groups: int, region: Region) -> np.ndarray:
+    """The entries of a region, as a view (groups, height / groups, region.size)."""
+    return rows.reshape(groups, -1, rows.shape[1])[..., : region.size]
 
 
-def on_images(y: np.ndarray, tile: Tile) -> np.ndarray:
-    """The outputs of a tile in y, as a view (out_channels, images, rows, columns)."""
-    return y[tile.images, :, tile.rows, tile.columns].swapaxes(0, 1)
+def on_images(y: np.ndarray, region: Region) -> np.ndarray:
+    """The outputs of a region in y, as a view (out_channels, images, rows, columns)."""
+    return y[region.images, :, region.rows, region.columns].swapaxes(0, 1)

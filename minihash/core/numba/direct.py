@@ -24,7 +24,7 @@ in dy meets the padding, too, where it makes NaN in dK.
     gradient_rows                  dK: some rows of an image
     lay, offsets_of                a plane, and where taps are in it
 
-The parts of dK are images, dealt to `LANES` gradients of their own, which are merged in order. So
+The parts of dK are images, dealt to `PARTS` gradients of their own, which are merged in order. So
 the bits are the same for any number of threads.
 """
 
@@ -39,7 +39,7 @@ from minihash.hashes.windows import Windows
 
 ENTRIES = 2**18  # of the planes of a part, about
 POSITIONS = 256  # of a sum of dK, about: what they meet stays in the first-level cache
-LANES = 8  # parts of a gradient of K
+PARTS = 8  # parts of a gradient of K
 FILL = 0.75  # of the vectors along a row: with less, products with patches are faster
 
 
@@ -123,7 +123,7 @@ def _gradient(
     batch, (height, width), dy = len(x), dy.shape[2:], np.ascontiguousarray(dy)
     strips, thick, each = strips_of(channels, taps[1], windows.dilation[1], lanes)
     vectors = strips * taps[0] * each
-    parts = list(blocks(batch, max(1, -(-batch // LANES)))) or [slice(0, 0)]
+    parts = list(blocks(batch, max(1, -(-batch // PARTS)))) or [slice(0, 0)]
     # of a group: tiles of maps, each with TALL rows; strips, rows of taps, and their vectors
     sums = np.zeros((len(parts), groups, up(maps, TALL), up(vectors, WIDE) * lanes), x.dtype)
     dBs = np.zeros((len(parts), len(K)))

@@ -3,7 +3,7 @@
     columns[(c, t), (b, p)] = x[b, c, q],  q = p stride - padding + t dilation;  0 outside    pack
     dx[b, c, q] += columns[(c, t), (b, p)],  its adjoint                                      unpack
 
-for some images b and a rectangle of outputs p, a *tile*. Tiles are of bounded size, so that the
+for some images b and a rectangle of outputs p, a *region*. Regions are of bounded size, so that the
 columns of a whole batch never exist.
 """
 
@@ -16,12 +16,12 @@ from minihash.compile.jit import njit
 from minihash.core.numba.panels import blocks, workspace
 from minihash.hashes.windows import Windows
 
-COLUMNS = 1024  # outputs of a tile: long enough for BLAS
-ENTRIES = 2**20  # of the columns of a tile
+COLUMNS = 1024  # outputs of a region: long enough for BLAS
+ENTRIES = 2**20  # of the columns of a region
 SPREAD = 16  # entries between rows, since rows a power of two apart fall on each other in caches
 
 
-class Tile(NamedTuple):
+class Region(NamedTuple):
     """Some images of a batch, and a rectangle of the outputs of each."""
 
     images: slice
@@ -38,11 +38,11 @@ class Tile(NamedTuple):
         return images * rows * columns
 
 
-def tiles(images: slice, outputs: tuple[int, int], taps: int) -> Iterator[Tile]:
-    """The images and their outputs in tiles; taps: rows of the columns. The cut depends on sizes
+def regions(images: slice, outputs: tuple[int, int], taps: int) -> Iterator[Region]:
+    """The images and their outputs in regions; taps: rows of the columns. The cut depends on sizes
     alone: whole images where they fit.
 
-    >>> [tile.shape for tile in tiles(slice(0, 5), (20, 20), 9)]
+    >>> [region.shape for region in regions(slice(0, 5), (20, 20), 9)]
     [(1, 20, 20), (2, 20, 20), (2, 20, 20)]
     """
     height, width = outputs
@@ -51,37 +51,37 @@ def tiles(images: slice, outputs: tuple[int, int], taps: int) -> Iterator[Tile]:
         some = slice(images.start + cut.start, images.start + cut.stop)
         for rows in blocks(height, max(1, most // width)):
             for columns in blocks(width, most):
-                yield Tile(some, rows, columns)
+                yield Region(some, rows, columns)
 
 
-def room(name: str, height: int, tile: Tile, dtype: np.dtype) -> np.ndarray:
-    """This thread's own room for rows of more than tile.size entries: (height, width)."""
-    return workspace(name, (height, tile.size + SPREAD), dtype)
+def rows_for(name: str, height: int, region: Region, dtype: np.dtype) -> np.ndarray:
+    """This thread's own space for rows of more than region.size entries: (height, width)."""
+    return workspace(name, (height, region.size + SPREAD), dtype)
 
 
-def pack(x: np.ndarray, windows: Windows, tile: Tile, columns: np.ndarray) -> None:
-    """columns[:, :tile.size] = the patches of x (batch, channels, height, width)."""
-    x = x[tile.images]
-    pack_rows(x, columns, *_numbers(windows, tile))
+def pack(x: np.ndarray, windows: Windows, region: Region, columns: np.ndarray) -> None:
+    """columns[:, :region.size] = the patches of x (batch, channels, height, width)."""
+    x = x[region.images]
+    pack_rows(x, columns, *_numbers(windows, region))
 
 
-def unpack(columns: np.ndarray, windows: Windows, tile: Tile, dx: np.ndarray) -> None:
-    """dx (batch, channels, height, width) += columns[:, :tile.size], where its patches are."""
-    dx = dx[tile.images]
-    unpack_rows(columns, dx, *_numbers(windows, tile))
+def unpack(columns: np.ndarray, windows: Windows, region: Region, dx: np.ndarray) -> None:
+    """dx (batch, channels, height, width) += columns[:, :region.size], where its patches are."""
+    dx = dx[region.images]
+    unpack_rows(columns, dx, *_numbers(windows, region))
 
 
-def _numbers(windows: Windows, tile: Tile) -> tuple[tuple[int, int], ...]:
-    """The corner and the shape of a tile, and its windows."""
-    corner = tile.rows.start, tile.columns.start
+def _numbers(windows: Windows, region: Region) -> tuple[tuple[int, int], ...]:
+    """The corner and the shape of a region, and its windows."""
+    corner = region.rows.start, region.columns.start
     return (
-        *(corner, tile.shape[1:], windows.kernel),
+        *(corner, region.shape[1:], windows.kernel),
         *(windows.stride, windows.padding, windows.dilation),
     )
 
 
 # Kernels. They copy a channel of an image at a time by way of a small plane, the padded inputs that
-# the windows of a tile see, so that their inner loops have no borders.
+# the windows of a region see, so that their inner loops have no borders.
 
 
 @njit
