@@ -58,7 +58,7 @@ class OfExamples(Model):
     def validate(self) -> None:
         """Raises ValueError unless standardiser and shape are those of the network's input."""
         if not isinstance(self.standardiser, Standardiser):
-            raise ValueError("its parts are none of a model")
+            raise ValueError("its parts are not those of a model")
         channels = len(self.standardiser.mean)
         if self.features != math.prod(self.shape) or self.features % channels:
             raise ValueError("its network does not fit its examples")

@@ -134,9 +134,9 @@ def load(folder: Path) -> Run:
         model = decoded(path, spec["model"], arrays, params)
         schedule, counters = spec["schedule"], spec["counters"]
         if schedule.keys() != model.training.schedule.init().keys():
-            raise ValueError("the state of its schedule is none")
+            raise ValueError("the state of its schedule is invalid")
         if counters.keys() != set(COUNTERS) or any(type(n) is not int for n in counters.values()):
-            raise ValueError("its counters are none")
+            raise ValueError("its counters are invalid")
         state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
         return Run(config, model, state, spec["data"], metrics, spec["seconds"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:

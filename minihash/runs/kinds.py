@@ -51,7 +51,7 @@ def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray])
         model = TYPES[spec["type"]](params=params, **fields)
         parts = (model.network, model.training, model.dataset, model.epochs, model.steps)
         if not all(map(isinstance, parts, (Sequential, Training, str, int, int))):
-            raise ValueError("its parts are none of a model")
+            raise ValueError("its parts are not those of a model")
         model.validate()
         expected = {w.table: (w.hash.buckets,) for w in model.network.weights()}
         for layer in model.network.layers:

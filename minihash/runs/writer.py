@@ -77,7 +77,7 @@ class Writer(Model):
     def validate(self) -> None:
         """Raises ValueError unless its layers are a language model on its vocabulary."""
         if not isinstance(self.vocabulary, tuple) or type(self.length) is not int:
-            raise ValueError("its parts are none of a language model")
+            raise ValueError("its parts are not those of a language model")
         known, size = bytes(self.vocabulary), self.language.embedding.weight.shape[0]
         if len(known) != size or bytes(sorted(set(known))) != known:
             raise ValueError("its vocabulary does not fit its network")
