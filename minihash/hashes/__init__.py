@@ -1,6 +1,7 @@
 """Room 1: identifier -> (bucket, sign). Every weight-sharing scheme is a hash function."""
 
 from minihash.hashes.balance import Balance, balance
+from minihash.hashes.check import check_hash
 from minihash.hashes.compose import Compose
 from minihash.hashes.dirichlet import Dirichlet
 from minihash.hashes.hash import Hash
@@ -35,4 +36,5 @@ __all__ = [
     "Uniform",
     "balance",
     "border_balance",
+    "check_hash",
 ]

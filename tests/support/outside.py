@@ -1,0 +1,94 @@
+"""A hash and a layer from outside, as the text of modules that a test writes and imports.
+
+The hash is ROBE's: blocks of `size` weights, each at a place of the table drawn for it,
+
+    bucket(i) = size * Uniform(blocks)(i div size) + i mod size,    blocks = buckets div size
+"""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from minihash.files.spec import TYPES
+from minihash.hashes import HASHES
+
+BLOCKS = '''
+"""Blocks of weights."""
+
+from dataclasses import dataclass
+
+import minihash
+from minihash.hashes.hash import Hash, check_buckets, check_field
+from minihash.hashes.xxh32 import U64, scale, stream, xxh32
+
+
+@minihash.register
+@dataclass(frozen=True)
+class Blocks(Hash):
+    """Blocks of `size` weights, each at a place drawn for it."""
+
+    buckets: int
+    size: int = 4
+    seed: int = 0
+    signed: bool = False
+
+    def __post_init__(self):
+        check_buckets(self)
+        check_field(self, "size", 1, self.buckets)
+
+    @property
+    def run(self):
+        return 1 if self.signed else self.size
+
+    @staticmethod
+    def draw(i, residue, state):
+        n, size, blocks, seed = state
+        return scale(xxh32(i // size, seed), blocks) * size + i % size
+
+    def constants(self):
+        blocks = self.buckets // self.size
+        return U64(self.buckets), U64(self.size), U64(blocks), stream(self.seed, "bucket")
+'''
+
+SCALE = '''
+"""A layer that multiplies by a number."""
+
+from dataclasses import dataclass
+
+import minihash
+from minihash.layers.layer import Layer
+
+
+@minihash.register
+@dataclass(frozen=True)
+class Scale(Layer):
+    """y = factor x."""
+
+    factor: float
+
+    def forward(self, params, x, step=None):
+        return x * x.dtype.type(self.factor), ()
+
+    def backward(self, params, cache, dy):
+        return dy * dy.dtype.type(self.factor), {}
+'''
+
+
+@contextmanager
+def imported(folder: Path, name: str, text: str) -> Iterator[ModuleType]:
+    """The module written to `folder` and imported, what it registered known, within this block."""
+    known = dict(HASHES), dict(TYPES)
+    (folder / f"{name}.py").write_text(text)
+    sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    try:
+        yield importlib.import_module(name)
+    finally:
+        sys.path.remove(str(folder))
+        sys.modules.pop(name, None)
+        for table, before in zip((HASHES, TYPES), known, strict=True):
+            table.clear()
+            table.update(before)
