@@ -24,7 +24,7 @@ EXAMPLES = """\
 examples:
   minihash train                                     the embedded digits, in a minute
   minihash train --hash dirichlet --alpha 0.1        a hash that shares weights unevenly
-  minihash train --import mine --hash blocks --hash-option size=8     a hash of your own, in mine.py
+  minihash train --import mine --hash blocks         a hash of your own, registered in mine.py
   minihash train --dataset mnist --data-dir ~/data   60,000 digits, from ~/data or ~/data/mnist
   minihash train --model cnn --hash identity         a convolutional network, no weights shared
   minihash train --model lstm --dataset my.txt       a text, character by character
@@ -91,7 +91,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _module(name: str) -> str:
-    """Import a module, of the current folder too, which `python -m minihash` alone would search."""
+    """Import a module, from the current folder too, which an installed script does not search."""
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # last: it hides nothing that is installed
     try:

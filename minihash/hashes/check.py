@@ -188,9 +188,10 @@ def _check_value(hash_: Hash, who: str) -> None:
             f"{who} must be hashable and picklable, as a frozen dataclass at the top of a module "
             f"is, got {type(error).__name__}: {error}"
         ) from error
-    for what, equal in (("another of its fields", same), ("its own pickle", copy == hash_)):
-        if not equal:
-            raise ValueError(f"{who} must be equal to {what}, got {again!r} and {hash_!r}")
+    if not same:
+        raise ValueError(f"{who} must be equal to another of its fields, got {again!r}, {hash_!r}")
+    if copy != hash_:
+        raise ValueError(f"{who} must be equal to its own pickle, got {copy!r}, {hash_!r}")
 
 
 def _same(who: str, ids: np.ndarray, what: str, expected: Any, found: Any, why: str) -> None:

@@ -39,7 +39,7 @@ def test_the_sample_meets_the_edges():
     assert ids >= {0, 9, 999, 1000, 1001, 2**32 - 1, 2**32, 2**63, 2**64 - 1}
     assert any(i > 2**60 and i % 1000 == 999 for i in ids)
     assert max(sample(Lookup(3, np.arange(500) % 3), 10)) == 499
-    assert len(sample(Uniform(1000), 2000)) > 4000
+    assert sum(i > 2**33 and 1 < i % 1000 < 998 for i in map(int, ids)) >= 9  # at random
 
 
 class Of(Modulus):
@@ -137,6 +137,10 @@ class NoRun(Modulus):
     run = 0
 
 
+class RealRun(Modulus):
+    run = 1.0
+
+
 class Unlike(Modulus):
     def bucket(self, ids):
         return (super().bucket(ids) + 1) % self.buckets
@@ -188,6 +192,14 @@ class Unpicklable(Modulus):
         return int, ("no number",)
 
 
+@dataclasses.dataclass(frozen=True)
+class Changeling(Modulus):
+    """Its pickle is another hash."""
+
+    def __reduce__(self):
+        return Changeling, (self.buckets + 1,)
+
+
 BAD = [
     (Beyond(5), "Beyond: identifier 5 must have a bucket in 0 .. 4; take it modulo .*, got 5"),
     (OffByOne(5), "identifier 3 must have a bucket in 0 .. 4; take it modulo the .*, got 5"),
@@ -204,6 +216,8 @@ BAD = [
     (Open(3, [0, 0, 0]), "identifier 3 must be refused by a ValueError, since the domain .* got 0"),
     (Wide(5), "domain must be an integer in 0 .. 18446744073709551616, got 36893488147419103232"),
     (NoRun(5), "run must be an integer in 1 .. 18446744073709551615, got 0"),
+    (RealRun(5), "run must be an integer in 1 .. 18446744073709551615, got 1.0"),
+    (Changeling(5), r"must be equal to its own pickle, got Changeling\(buckets=6, "),
     (Unlike(5), "identifier 0 must have bucket 0 from the method bucket, as the body .*, got 1"),
     (Behind(5), r"must begin with np.uint64\(5\), the buckets, .*, got np.uint64\(6\)"),
     (Narrow(5), r"must begin with np.uint64\(5\), the buckets, .*, got np.uint32\(5\)"),
