@@ -74,7 +74,7 @@ def sample(hash_: Hash, count: int) -> np.ndarray:
     high, low = (xxh32(words, stream(0, f"check/{half}")).astype(U64) for half in ("high", "low"))
     drawn = [int(word) % max(domain, 1) for word in high << U64(32) | low]
     near = {0, 2**31, 2**32, 2**63, domain}
-    for step in (hash_.buckets, hash_.run):
+    for step in {hash_.buckets, hash_.run} - {1}:
         near |= {i - i % step for i in (domain, *drawn[: count // 4])} | {step, 2 * step}
     found = {*range(count), *drawn, *(i + d for i in near for d in (-1, 0, 1))}
     return np.array(sorted(i for i in found if 0 <= i < domain), U64)
