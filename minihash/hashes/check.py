@@ -88,7 +88,7 @@ def _check_numbers(hash_: Hash, who: str) -> None:
         if type(value) is not int or not low <= value <= high:
             raise ValueError(f"{who}: {name} must be an integer in {low} .. {high}, got {value!r}")
     first = hash_.state[0][0]
-    if not isinstance(first, U64) or first != hash_.buckets:
+    if type(first) is not U64 or first != hash_.buckets:
         raise ValueError(
             f"{who}: its constants must begin with np.uint64({hash_.buckets}), the buckets, by "
             f"which the residue is taken, got {first!r}"

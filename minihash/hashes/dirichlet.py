@@ -26,7 +26,7 @@ import numpy as np
 
 from minihash.compile.body import compiled
 from minihash.compile.jit import njit
-from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.hash import Hash, Stages, check_buckets
 from minihash.hashes.uniform import Uniform
 from minihash.hashes.xxh32 import U32, U64, scale, stream, unit, xxh32
 
@@ -79,7 +79,7 @@ class Dirichlet(Hash):
         return column + other * ((cell >> U64(32)) - column)
 
     @property
-    def stages(self):
+    def stages(self) -> Stages:
         draw, place, sign = super().stages
         return (Uniform.draw, None, sign) if math.isinf(self.alpha) else (draw, place, sign)
 
@@ -106,8 +106,8 @@ class Dirichlet(Hash):
             logs[start:stop] = log_gamma_variates(block, self.alpha, self.seed)
         logs -= logs.max()
         for start in range(0, self.buckets, BLOCK):
-            block = logs[start : start + BLOCK]
-            block[:] = np.floor(exact_exp(block) * 2.0**32)
+            part = logs[start : start + BLOCK]
+            part[:] = np.floor(exact_exp(part) * 2.0**32)
         return logs.astype(np.int64)
 
 
@@ -197,7 +197,7 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return threshold, alias
 
 
-def next_item(weights, k, total, heavy):
+def next_item(weights: np.ndarray, k: int, total: int, heavy: bool) -> int:
     """The first index from k on whose mass is above (heavy) or not above one column's capacity."""
     n = weights.size
     while k < n and (weights[k] * n > total) != heavy:
@@ -205,7 +205,7 @@ def next_item(weights, k, total, heavy):
     return k
 
 
-def sweep(weights, total, threshold, alias):
+def sweep(weights: np.ndarray, total: int, threshold: np.ndarray, alias: np.ndarray) -> None:
     """Fill n columns of capacity `total` with items of mass weight * n, light ones topped up from
     heavy ones, both taken in increasing order; exact integers throughout."""
     n = weights.size

@@ -22,7 +22,7 @@ They are apart because one look-up in a loop makes all of it scalar.
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from minihash.compile.body import bound
 from minihash.hashes.xxh32 import U32, stream, xxh32
 
 MAX_BUCKETS = 2**31 - 1
+Stages = tuple[Callable, Callable | None, Callable | None]
 
 
 def coin_sign(i, state):
@@ -48,11 +49,22 @@ def drawn_and_placed(i, state):
 class Hash:
     """Base of all hashes: validation, and the array reading of the bodies."""
 
-    buckets: int
-    signed: ClassVar[bool] = False
     by_size: ClassVar[bool] = True  # a number of buckets and a few numbers more make one
-    domain: int = 2**64
-    run: int = 1
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    if TYPE_CHECKING:  # to be read only, so that a field or a property may say each
+
+        @property
+        def buckets(self) -> int: ...
+        @property
+        def seed(self) -> int: ...
+        @property
+        def signed(self) -> bool: ...
+        @property
+        def domain(self) -> int: ...
+        @property
+        def run(self) -> int: ...
+    else:
+        signed, domain, run = False, 2**64, 1
 
     @staticmethod
     def draw(i, residue, state):
@@ -66,7 +78,7 @@ class Hash:
         raise NotImplementedError
 
     @cached_property
-    def stages(self) -> tuple[Callable, Callable | None, Callable | None]:
+    def stages(self) -> Stages:
         """The bodies draw, place (None: what is drawn is the bucket), sign (None: always +1)."""
         cls = type(self)
         return cls.draw, cls.place, coin_sign if self.signed else None

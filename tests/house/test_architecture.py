@@ -139,6 +139,24 @@ def test_nothing_is_left_to_do(path):
     assert not re.search(rf"\b({marks})\b", path.read_text("utf-8"))
 
 
+# Rooms that mypy checks, and the arguments of scalar bodies, which have no types.
+TYPED = ["hashes", "weights", "checks"]
+OF_BODIES = {"i", "residue", "state", "word", "seed", "h", "n"}
+
+
+@pytest.mark.parametrize("path", [p for p in ENGINE if room_of(p) in TYPED], ids=name)
+def test_every_function_but_scalar_bodies_has_types(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef):
+            at = f"{name(path)}:{node.lineno} {node.name}"
+            arguments = [a for a in (*node.args.args, *node.args.kwonlyargs) if a.arg != "self"]
+            untyped = {a.arg for a in arguments if a.annotation is None}
+            if node.returns is None:
+                assert arguments and untyped == {a.arg for a in arguments} <= OF_BODIES, at
+            else:
+                assert not untyped - {"cls"}, at
+
+
 def run(code: str) -> str:
     """What a fresh interpreter prints."""
     process = subprocess.run(
