@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from minihash.checks import check_count
 from minihash.compile.body import compiled
 from minihash.compile.jit import njit
-from minihash.hashes.hash import MAX_BUCKETS, Hash, check_count
+from minihash.hashes.hash import MAX_BUCKETS, Hash
 from minihash.hashes.xxh32 import U64, stream, xxh32
 
 Loop = Callable[[int], tuple[int, int]]

@@ -21,7 +21,8 @@ BLOCKS = '''
 from dataclasses import dataclass
 
 import minihash
-from minihash.hashes.hash import Hash, check_buckets, check_field
+from minihash.checks import check_field
+from minihash.hashes.hash import Hash, check_buckets
 from minihash.hashes.xxh32 import U64, scale, stream, xxh32
 
 
