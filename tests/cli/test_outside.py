@@ -68,7 +68,9 @@ def test_without_the_module_its_hash_is_named_with_what_to_do(outside):
 
 def test_the_help_lists_a_hash_from_outside_with_its_options(outside):
     shown = command("train", *IMPORT, "--help")
-    assert "  blocks         Blocks of `size` weights, each at a place drawn for it.\n" in shown
+    assert (
+        "  blocks         Blocks of `size` weights, each at a place of the table drawn\n" in shown
+    )
     assert "options: size=int (4), signed=bool (False)" in shown
     assert "blocks" not in command("train", "--help")
     wrong = ("--hash", "blocks", "--hash-option", "size=big")

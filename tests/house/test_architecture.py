@@ -218,6 +218,14 @@ def test_each_name_is_found_first_in_a_process_of_its_own():
     run("from minihash import *; arbnet, Dense, VirtualWeight((2,), hashes.Uniform(3))")
 
 
+@pytest.mark.parametrize("k", range(3))
+def test_the_python_of_the_readme_runs(k, monkeypatch):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 3
+    monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
+    run(blocks[k])
+
+
 def test_type_checkers_see_the_public_names():
     """What `__getattr__` finds, they cannot follow: the same names stand in a block for them."""
     tree = ast.parse((ROOT / "minihash/__init__.py").read_text("utf-8"))

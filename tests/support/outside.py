@@ -1,11 +1,12 @@
 """A hash and a layer from outside, as the text of modules that a test writes and imports.
 
-The hash is ROBE's: blocks of `size` weights, each at a place of the table drawn for it,
+The hash is the README's: blocks of `size` weights, each at a place of the table drawn for it,
 
     bucket(i) = size * Uniform(blocks)(i div size) + i mod size,    blocks = buckets div size
 """
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,44 +16,8 @@ from types import ModuleType
 from minihash.files.spec import TYPES
 from minihash.hashes import HASHES
 
-BLOCKS = '''
-"""Blocks of weights."""
-
-from dataclasses import dataclass
-
-import minihash
-from minihash.checks import check_field
-from minihash.hashes.hash import Hash, check_buckets
-from minihash.hashes.xxh32 import U64, scale, stream, xxh32
-
-
-@minihash.register
-@dataclass(frozen=True)
-class Blocks(Hash):
-    """Blocks of `size` weights, each at a place drawn for it."""
-
-    buckets: int
-    size: int = 4
-    seed: int = 0
-    signed: bool = False
-
-    def __post_init__(self):
-        check_buckets(self)
-        check_field(self, "size", 1, self.buckets)
-
-    @property
-    def run(self):
-        return 1 if self.signed else self.size
-
-    @staticmethod
-    def draw(i, residue, state):
-        n, size, blocks, seed = state
-        return scale(xxh32(i // size, seed), blocks) * size + i % size
-
-    def constants(self):
-        blocks = self.buckets // self.size
-        return U64(self.buckets), U64(self.size), U64(blocks), stream(self.seed, "bucket")
-'''
+README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+(BLOCKS,) = re.findall(r"```python\n(from dataclasses.*?class Blocks.*?)```", README, re.DOTALL)
 
 SCALE = '''
 """A layer that multiplies by a number."""
