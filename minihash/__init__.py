@@ -5,7 +5,8 @@ Every weight-sharing scheme is a hash from a weight's identifier to a (bucket, s
     V[id] = sign(id) * table[bucket(id)]
 
 Read it in this order: compile, hashes, weights, core, layers, networks, training, data, files,
-runs, cli. What is listed in `__all__` is imported when it is first asked for.
+runs, cli. Rooms, builders, layers and what else `dir(minihash)` lists are imported when they are
+first asked for.
 
 >>> import minihash
 >>> minihash.arbnet((784, 200, 10), hash="uniform", compression=0.1).weights()[0].shape
@@ -18,85 +19,31 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
-    from minihash import core, data, files, hashes, layers, networks, runs, training, weights
-    from minihash.data import load
-    from minihash.files.spec import register
-    from minihash.hashes import check_hash
-    from minihash.layers import (
-        ELU,
-        GRU,
-        LSTM,
-        RNN,
-        AveragePool2d,
-        BatchNorm1d,
-        BatchNorm2d,
-        Conv1d,
-        Conv2d,
-        Dense,
-        Dropout,
-        Embedding,
-        Flatten,
-        GlobalAveragePool,
-        MaxPool2d,
-        ReLU,
-        Reshape,
-        Sigmoid,
-        Tanh,
-    )
-    from minihash.networks.arbnet import arbnet
-    from minihash.networks.autoencoder import tied_autoencoder
-    from minihash.networks.cnn import cnn
-    from minihash.networks.language_model import LanguageModel, language_model
-    from minihash.networks.sequential import Sequential
-    from minihash.runs.kinds import load_model
-    from minihash.training import Training
-    from minihash.weights import VirtualWeight
+    from minihash import core as core
+    from minihash import data as data
+    from minihash import files as files
+    from minihash import hashes as hashes
+    from minihash import layers as layers
+    from minihash import networks as networks
+    from minihash import runs as runs
+    from minihash import training as training
+    from minihash import weights as weights
+    from minihash.data import load as load
+    from minihash.files.spec import register as register
+    from minihash.hashes import check_hash as check_hash
+    from minihash.layers import *  # noqa: F403
+    from minihash.networks.arbnet import arbnet as arbnet
+    from minihash.networks.autoencoder import tied_autoencoder as tied_autoencoder
+    from minihash.networks.cnn import cnn as cnn
+    from minihash.networks.language_model import LanguageModel as LanguageModel
+    from minihash.networks.language_model import language_model as language_model
+    from minihash.networks.sequential import Sequential as Sequential
+    from minihash.runs.kinds import load_model as load_model
+    from minihash.training import Training as Training
+    from minihash.weights import VirtualWeight as VirtualWeight
 
-__all__ = [
-    "ELU",
-    "GRU",
-    "LSTM",
-    "RNN",
-    "AveragePool2d",
-    "BatchNorm1d",
-    "BatchNorm2d",
-    "Conv1d",
-    "Conv2d",
-    "Dense",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GlobalAveragePool",
-    "LanguageModel",
-    "MaxPool2d",
-    "ReLU",
-    "Reshape",
-    "Sequential",
-    "Sigmoid",
-    "Tanh",
-    "Training",
-    "VirtualWeight",
-    "arbnet",
-    "check_hash",
-    "cnn",
-    "core",
-    "data",
-    "files",
-    "hashes",
-    "language_model",
-    "layers",
-    "load",
-    "load_model",
-    "networks",
-    "register",
-    "runs",
-    "tied_autoencoder",
-    "training",
-    "weights",
-]
-
-_ROOMS = ["core", "data", "files", "hashes", "layers", "networks", "runs", "training", "weights"]
-_HOMES = {  # where a name is, unless it is a room or a layer
+ROOMS = ("core", "data", "files", "hashes", "layers", "networks", "runs", "training", "weights")
+HOMES = {  # where a name is that is neither a room nor a layer
     "LanguageModel": "networks.language_model",
     "Sequential": "networks.sequential",
     "Training": "training",
@@ -113,14 +60,26 @@ _HOMES = {  # where a name is, unless it is a room or a layer
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'minihash' has no attribute {name!r}")
-    home = name if name in _ROOMS else _HOMES.get(name, "layers")
-    module = import_module(f"minihash.{home}")
-    found = module if name in _ROOMS else getattr(module, name)
+    if name in (*ROOMS, "checks", "cli", "compile"):
+        found: object = import_module(f"minihash.{name}")
+    elif name in HOMES:
+        found = getattr(import_module(f"minihash.{HOMES[name]}"), name)
+    else:
+        layers = () if name.startswith("_") and name != "__all__" else _layers()
+        if name == "__all__":
+            found = sorted([*ROOMS, *HOMES, *layers])
+        elif name in layers:
+            found = getattr(import_module("minihash.layers"), name)
+        else:
+            raise AttributeError(f"module 'minihash' has no attribute {name!r}")
     globals()[name] = found
     return found
 
 
+def _layers() -> tuple[str, ...]:
+    """The names of layers and losses, which stand in their room alone."""
+    return tuple(getattr(import_module("minihash.layers"), "__all__", ()))
+
+
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *ROOMS, *HOMES, *_layers()})
