@@ -1,6 +1,7 @@
 """Refusals at the door: what was expected, what came, what to do."""
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def float_array(
         raise TypeError(
             f"{name} is in the memory of a GPU, where this cannot be computed; copy it to the host"
         )
-    array = x if far else np.asarray(x)
+    array: Any = x if far else np.asarray(x)
     if array.dtype not in FLOATS:
         raise TypeError(
             f"{name} must be float32 or float64, got {array.dtype}; convert it with astype"

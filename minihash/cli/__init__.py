@@ -11,6 +11,10 @@
 Results go to standard output, everything else to standard error. Whatever is wrong with the input
 is said in one line, with exit status 2, and files are as they were. A run that is stopped by signal
 n is saved and ends with status 128 + n. Nothing heavy is imported before a command needs it.
+
+Hashes and layers of one's own come from a module that `--import MODULE` names and that registers
+them. Only the command line can say so: a run folder or a model from somewhere else never runs code.
+
 `python -X dev -m minihash` shows where an error comes from.
 """
 

@@ -1,53 +1,30 @@
-"""The arguments of the command line, and what its help says. Imports nothing of the engine."""
+"""The arguments of the command line, and what its help says.
+
+Nothing of the engine is imported to parse them, only where it is asked for: the help of `train` is
+made from the models and hashes that there are, and --import brings others.
+"""
 
 import argparse
 import math
+import os
+import sys
 from collections.abc import Callable
 from fractions import Fraction
+from importlib import import_module
 from typing import NoReturn
 
 from minihash import __version__
 
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
-HASHES = "identity, modulus, uniform, dirichlet, neighborhood, hashednets"
 DATASETS = "digits, mnist, cifar10, rectangles, convex"
 TEXTS = "tinyshakespeare"
-MODELS = "mlp, cnn, autoencoder; of text: rnn, gru, lstm"
 BACKENDS = "numba, numpy, cuda"
-DEFAULTS = {
-    "mlp": {
-        "dataset": "digits",
-        "model": "mlp",
-        "hash": "uniform",
-        "compression": 0.1,
-        "scope": "network",
-        "bias": "free",
-        "hidden": "200,200",
-        "epochs": 30,
-        "batch_size": 50,
-        "lr": 0.1,
-        "seed": 0,
-        "dtype": "float32",
-    },
-    "cnn": {"channels": "16,32"},
-    "autoencoder": {"hidden": "128,32", "lr": 0.003},
-    "lstm": {
-        "dataset": "tinyshakespeare",
-        "hash": "identity",
-        "hidden": "256",
-        "layers": 1,
-        "length": 64,
-        "clip": 1.0,
-        "epochs": 5,
-        "batch_size": 32,
-        "lr": 0.005,
-    },
-}
 
 EXAMPLES = """\
 examples:
   minihash train                                     the embedded digits, in a minute
   minihash train --hash dirichlet --alpha 0.1        a hash that shares weights unevenly
+  minihash train --import mine --hash blocks         a hash of your own, registered in mine.py
   minihash train --dataset mnist --data-dir ~/data   60,000 digits, from ~/data or ~/data/mnist
   minihash train --model cnn --hash identity         a convolutional network, no weights shared
   minihash train --model lstm --dataset my.txt       a text, character by character
@@ -59,10 +36,18 @@ examples:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that raises what it has to say."""
+    """A parser that raises what it has to say. complete: called once before its help is shown."""
+
+    complete: Callable[[], None] | None = None
 
     def __init__(self, **options: object) -> None:
         super().__init__(allow_abbrev=False, **options)
+
+    def format_help(self) -> str:
+        if self.complete is not None:
+            complete, self.complete = self.complete, None
+            complete()
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         text = message.removeprefix("argument ")
@@ -96,6 +81,27 @@ def _sizes(text: str) -> tuple[int, ...]:
         raise argparse.ArgumentTypeError(
             f"expected sizes with commas between them, as 200,200, got {text!r}"
         ) from None
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, as alpha=0.5, got {text!r}")
+    return name, value
+
+
+def _module(name: str) -> str:
+    """Import a module, from the current folder too, which an installed script does not search."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # last: it hides nothing that is installed
+    try:
+        import_module(name)
+    except Exception as error:
+        raise ImportError(
+            f"--import {name} has failed ({type(error).__name__}: {error}): give a module by its "
+            "name, as the statement import does, and see that it can be imported by itself"
+        ) from error
+    return name
 
 
 def parser() -> argparse.ArgumentParser:
@@ -152,6 +158,9 @@ def parser() -> argparse.ArgumentParser:
     for name, sub in commands.choices.items():
         text = "end with" if name == "train" else "print only"
         sub.add_argument("--json", action="store_true", help=f"{text} one JSON object, on one line")
+        text = "import a module first, which registers hashes or layers of its own (repeatable)"
+        options = {"dest": "imports", "action": "append", "type": _module, "metavar": "MODULE"}
+        sub.add_argument("--import", help=text, **options)
     return whole
 
 
@@ -181,18 +190,21 @@ def _add_machine(sub: argparse._ActionsContainer) -> None:
     sub.add_argument("--threads", type=_count, metavar="N", help="cores to use (default: all)")
 
 
-def _add_train(train: argparse.ArgumentParser) -> None:
+def _add_train(train: _Parser) -> None:
     def add(group: argparse._ArgumentGroup, flag: str, text: str, **options: object) -> None:
-        group.add_argument(flag, help=text + _defaults(flag[2:].replace("-", "_")), **options)
+        group.add_argument(flag, help=text, **options)
 
     group = train.add_argument_group("data")
-    _add_data(group, f"data set{_defaults('dataset')}")
+    _add_data(group, "data set")
     group = train.add_argument_group("network")
-    add(group, "--model", MODELS, metavar="NAME")
-    add(group, "--hash", HASHES, metavar="NAME")
+    model = group.add_argument("--model", metavar="NAME")
+    add(group, "--hash", "one of those below", metavar="NAME")
     add(group, "--alpha", "of dirichlet: small is uneven, inf is uniform", type=_real, metavar="A")
     add(group, "--radius", "of neighborhood: 0 is modulus", type=_radius, metavar="R")
     add(group, "--signed", "let the hash draw signs too", action="store_const", const=True)
+    text = "an option of the hash, of those below (repeatable)"
+    options = {"dest": "hash_options", "action": "append", "type": _pair}
+    add(group, "--hash-option", text, metavar="NAME=VALUE", **options)
     text = "stored / virtual weights, as 0.25 or 1/4; 1 under identity"
     add(group, "--compression", text, type=_part, metavar="C")
     add(group, "--scope", "one table for", choices=("network", "layer"))
@@ -223,13 +235,13 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     add(group, "--resume", "go on with this run, with its own choices", metavar="RUN")
     add(group, "--quiet", "no progress, no table", action="store_true")
 
+    def complete() -> None:
+        from minihash.cli import choices as known
 
-def _defaults(name: str) -> str:
-    """In brackets, the default of a choice; after it those of other models, if they differ."""
-    parts = [str(DEFAULTS["mlp"][name])] if name in DEFAULTS["mlp"] else []
-    for model, label in {"cnn": "cnn", "autoencoder": "autoencoder", "lstm": "text"}.items():
-        if name in DEFAULTS[model]:
-            parts.append(
-                f"{label} {DEFAULTS[model][name]}" if parts else str(DEFAULTS[model][name])
-            )
-    return f" ({'; '.join(parts)})" if parts else ""
+        model.help = known.models()
+        for action in train._actions:
+            action.help += known.defaults(action.dest)
+        train.epilog = known.hashes()
+
+    train.formatter_class = argparse.RawDescriptionHelpFormatter
+    train.complete = complete

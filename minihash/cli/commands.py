@@ -40,7 +40,8 @@ def train(args: Namespace) -> int:
                 raise ValueError("--resume goes on in the folder of the run: leave --out out")
             result = training.resume(Path(args.resume), given, args.download, shown)
     except training.Stopped as stopped:
-        print(f"minihash: {stopped}", file=sys.stderr, flush=True)
+        again = "".join(f" --import {name}" for name in args.imports or ())
+        print(f"minihash: {stopped}{again}", file=sys.stderr, flush=True)
         return 128 + stopped.number
     if not args.quiet:
         print(_table(result))
@@ -50,7 +51,7 @@ def train(args: Namespace) -> int:
 def _table(result: dict) -> str:
     share = result["stored_weights"] / result["virtual_weights"]
     rows = [
-        _measured(KINDS[result["model"]], result)[0],
+        _measured(KINDS[result["model"]].model, result)[0],
         ("virtual weights", result["virtual_weights"], "read through the hash"),
         ("stored weights", result["stored_weights"], f"{share:.1%} of them, in tables"),
         ("other parameters", result["other_parameters"], "free biases, BatchNorm"),

@@ -6,18 +6,29 @@
 Tuples are lists; an infinity is {"float": "inf"}; an array (of a Lookup hash) is {"array": name}
 and is kept apart, once. Equal hashes come back as one object, so that what a hash derives from its
 fields (an alias table) is derived and held once.
+
+A class from outside is known once it is registered. A file names it and nothing more: no module, no
+path, nothing that is imported or run when the file is read.
 """
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 
 from minihash import layers
 from minihash.data.dataset import Standardiser
 from minihash.hashes import HASHES, Hash
+from minihash.hashes.options import options
+from minihash.layers.layer import Layer
+from minihash.networks.arbnet import arbnet
+from minihash.networks.autoencoder import tied_autoencoder
+from minihash.networks.cnn import cnn
 from minihash.networks.joint import Joint
+from minihash.networks.language_model import language_model
 from minihash.networks.sequential import Sequential
 from minihash.training import Training, optimisers, penalties, schedules
 from minihash.weights import VirtualWeight
@@ -31,16 +42,68 @@ TYPES = {
     )
     if dataclasses.is_dataclass(cls)
 }
+BUILDERS = (arbnet, cnn, tied_autoencoder, language_model)
+
+Known = TypeVar("Known", bound=type)
+
+
+class UnknownType(ValueError):
+    """A spec names a class that is not registered here."""
+
+
+def register(cls: Known) -> Known:
+    """Make a hash or a layer from outside known by its name, as a decorator or a call.
+
+    A layer can then be saved and loaded; a hash can also be named: `arbnet(hash="name")`, and
+    `--hash name` on the command line after `--import` of its module, in lower case. It is a frozen
+    dataclass derived from `Hash` or `Layer`. Its fields are all that a file keeps of it; since
+    files come from anywhere, its `__post_init__` has to refuse values that are not valid.
+
+    Returns cls. Raises TypeError if it is anything else, ValueError if its name is that of another
+    class, or an option has a name that the builders of networks use themselves.
+
+    >>> from minihash.hashes import Modulus
+    >>> register(Modulus) is Modulus
+    True
+    """
+    if not isinstance(cls, type) or not issubclass(cls, Hash | Layer):
+        raise TypeError(f"register takes a class derived from Hash or Layer, got {cls!r}")
+    name = cls.__name__
+    if "__dataclass_params__" not in vars(cls) or not cls.__dataclass_params__.frozen:
+        raise TypeError(f"{name} must be a frozen dataclass: write @dataclass(frozen=True) below")
+    others = [TYPES.get(name), *([HASHES.get(name.lower())] if issubclass(cls, Hash) else [])]
+    for other in filter(None, others):
+        # A module that is read again, as notebooks do, registers its classes again.
+        if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise ValueError(f"the name {name} is that of {other.__module__}: choose another")
+    if issubclass(cls, Hash):
+        if cls.by_size:
+            taken = {word for build in BUILDERS for word in inspect.signature(build).parameters}
+            if clash := taken & options(cls).keys():
+                raise ValueError(
+                    f"{', '.join(sorted(clash))} of {name} is a word of the builders of networks: "
+                    "give the field another name"
+                )
+        HASHES[name.lower()] = cls
+    TYPES[name] = cls
+    return cls
 
 
 def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
     """JSON for a thing of one of `TYPES`; its arrays are put into `arrays`.
 
+    Raises TypeError for a thing of another dataclass.
+
     >>> from minihash.hashes import Modulus
     >>> encode(Modulus(3), {})
     {'type': 'Modulus', 'buckets': 3, 'seed': 0, 'signed': False}
     """
-    if type(thing).__name__ in TYPES:
+    if dataclasses.is_dataclass(thing):
+        if TYPES.get(type(thing).__name__) is not type(thing):
+            raise TypeError(
+                f"{type(thing).__name__} is not known to files: put @minihash.register above its "
+                "class"
+            )
         fields = ((f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing))
         pairs = {name: encode(value, arrays) for name, value in fields}
         return {"type": type(thing).__name__} | pairs
@@ -57,7 +120,8 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
 
 
 def decode(spec: object, arrays: dict[str, np.ndarray]) -> object:
-    """The inverse of `encode`. Raises ValueError for a spec that is not one.
+    """The inverse of `encode`. Raises ValueError for a spec that is not one, UnknownType for one
+    that names a class that is not registered.
 
     >>> decode({"type": "Modulus", "buckets": 3}, {})
     Modulus(buckets=3, seed=0, signed=False)
@@ -78,9 +142,14 @@ def _decode(spec: object, arrays: dict[str, np.ndarray], hashes: dict[Hash, Hash
     if set(spec) == {"array"} and isinstance(spec["array"], str) and spec["array"] in arrays:
         return arrays[spec["array"]]
     name = spec.get("type")
-    cls: Callable | None = TYPES.get(name) if isinstance(name, str) else None
-    if cls is None:
+    if not isinstance(name, str):
         raise ValueError(f"the spec holds {str(spec)[:80]!r}, which is no part of a network")
+    if name not in TYPES:
+        raise UnknownType(
+            f"the type {name[:80]!r} is not known here: if you trust it, import the module that "
+            "registers it (on the command line: --import MODULE)"
+        )
+    cls: Callable = TYPES[name]
     fields = {key: _decode(value, arrays, hashes) for key, value in spec.items() if key != "type"}
     try:
         thing = cls(**fields)

@@ -1,6 +1,9 @@
 """Room 1: identifier -> (bucket, sign). Every weight-sharing scheme is a hash function."""
 
+from typing import Any
+
 from minihash.hashes.balance import Balance, balance
+from minihash.hashes.check import check_hash
 from minihash.hashes.compose import Compose
 from minihash.hashes.dirichlet import Dirichlet
 from minihash.hashes.hash import Hash
@@ -12,7 +15,7 @@ from minihash.hashes.neighborhood import Neighborhood
 from minihash.hashes.toeplitz import Toeplitz, border_balance
 from minihash.hashes.uniform import Uniform
 
-HASHES = {
+HASHES: dict[str, type[Any]] = {
     cls.__name__.lower(): cls
     for cls in (
         *(Identity, Modulus, Uniform, Dirichlet, Neighborhood, HashedNets),
@@ -35,4 +38,5 @@ __all__ = [
     "Uniform",
     "balance",
     "border_balance",
+    "check_hash",
 ]

@@ -7,12 +7,11 @@ The inner hash says which weights are one (a Toeplitz hash: a kernel entry), the
 that weight is stored (a hashed kernel).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from minihash.compile.body import bound
-from minihash.hashes.hash import Hash
+from minihash.hashes.hash import Hash, Stages
 from minihash.hashes.lookup import itself
 from minihash.hashes.xxh32 import U64
 
@@ -64,7 +63,7 @@ class Compose(Hash):
         return self.inner.domain
 
     @cached_property
-    def stages(self) -> tuple[Callable, Callable, Callable | None]:
+    def stages(self) -> Stages:
         inner, inner_sign = self.inner.bodies
         outer, outer_sign = self.outer.bodies
         name = f"compose({inner.__qualname__},{outer.__qualname__})"

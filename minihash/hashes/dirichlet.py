@@ -24,7 +24,7 @@ from numbers import Real
 
 import numpy as np
 
-from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.hash import Hash, Stages, check_buckets
 from minihash.hashes.uniform import Uniform
 from minihash.hashes.xxh32 import U64, scale, stream, unit, xxh32
 
@@ -77,7 +77,7 @@ class Dirichlet(Hash):
         return column + other * ((cell >> U64(32)) - column)
 
     @property
-    def stages(self):
+    def stages(self) -> Stages:
         draw, place, sign = super().stages
         return (Uniform.draw, None, sign) if math.isinf(self.alpha) else (draw, place, sign)
 
@@ -104,8 +104,8 @@ class Dirichlet(Hash):
             logs[start:stop] = log_gamma_variates(block, self.alpha, self.seed)
         logs -= logs.max()
         for start in range(0, self.buckets, BLOCK):
-            block = logs[start : start + BLOCK]
-            block[:] = np.floor(exact_exp(block) * 2.0**32)
+            part = logs[start : start + BLOCK]
+            part[:] = np.floor(exact_exp(part) * 2.0**32)
         return logs.astype(np.int64)
 
 
@@ -197,13 +197,13 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # Columns have room for `total`. What light ones lack is taken from heavy ones, both in
     # increasing order: the sums of either say who gives to whom.
     lacks, spare = limbs(total - mass[light]), limbs(mass[heavy] - total)
-    before = tuple(np.concatenate([[0], part]) for part in lacks)  # the first k light ones lack
-    given, taken = merged(spare, tuple(part[:-1] for part in before))
+    high, low = (np.concatenate([[0], part]) for part in lacks)  # what the first k light ones lack
+    given, taken = merged(spare, (high[:-1], low[:-1]))
     filled = light[taken < heavy.size]
     threshold[filled] = share(mass[filled], total)
     alias[filled] = heavy[taken[taken < heavy.size]]
     # A heavy column that has given too much is topped up from the next one.
-    kept = (spare[0] - before[0][given] << 32) + (spare[1] - before[1][given]) + total
+    kept = (spare[0] - high[given] << 32) + (spare[1] - low[given]) + total
     threshold[heavy[:-1]] = share(kept[:-1], total)
     alias[heavy[:-1]] = heavy[1:]
     return threshold, alias

@@ -5,11 +5,12 @@
 A hash is a frozen dataclass of its hyperparameters. Beyond those it gives:
 
     buckets      the size of the table
+    by_size      whether a number of buckets and the options (options.py) make one, as builders do
     domain       it is defined for identifiers 0 .. domain - 1
     run          identifiers k run .. k run + run - 1 fall in consecutive buckets with sign +1 (a
                  window of the table, wrapping at its end), so that the core can read slices; 1 when
                  nothing is known
-    bodies       the scalar bodies of bucket and sign (None: every sign is +1), see body.py
+    bodies       the scalar bodies of bucket and sign (None: every sign is +1), see compile/body.py
     state        the constants that they read: a tuple for each
 
 Each hash writes its bucket as one or two bodies: `draw` is arithmetic on an identifier and its
@@ -17,12 +18,14 @@ residue modulo n, which compilers turn into SIMD; `place`, where there is one, l
 They are apart because one look-up in a loop makes all of it scalar.
 
     bucket(i) = place(draw(i, i mod n))
+
+A sign of its own is the third of its `stages`. check.py proves what is said here.
 """
 
 from collections.abc import Callable
 from dataclasses import fields
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -31,6 +34,7 @@ from minihash.compile.body import bound
 from minihash.hashes.xxh32 import U32, stream, xxh32
 
 MAX_BUCKETS = 2**31 - 1
+Stages = tuple[Callable, Callable | None, Callable | None]
 
 
 def coin_sign(i, state):
@@ -49,11 +53,22 @@ def drawn_and_placed(i, state):
 class Hash:
     """Base of all hashes: validation, and the array reading of the bodies."""
 
-    buckets: int
-    signed: ClassVar[bool] = False
-    by_size: ClassVar[bool] = True  # a number of buckets and a few numbers more make one
-    domain: int = 2**64
-    run: int = 1
+    by_size: ClassVar[bool] = True
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    if TYPE_CHECKING:  # to be read only, so that a field or a property may say each
+
+        @property
+        def buckets(self) -> int: ...
+        @property
+        def seed(self) -> int: ...
+        @property
+        def signed(self) -> bool: ...
+        @property
+        def domain(self) -> int: ...
+        @property
+        def run(self) -> int: ...
+    else:
+        signed, domain, run = False, 2**64, 1
 
     @staticmethod
     def draw(i, residue, state):
@@ -67,7 +82,7 @@ class Hash:
         raise NotImplementedError
 
     @cached_property
-    def stages(self) -> tuple[Callable, Callable | None, Callable | None]:
+    def stages(self) -> Stages:
         """The bodies draw, place (None: what is drawn is the bucket), sign (None: always +1)."""
         cls = type(self)
         return cls.draw, cls.place, coin_sign if self.signed else None

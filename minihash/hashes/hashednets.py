@@ -22,7 +22,7 @@ from functools import cached_property
 import numpy as np
 
 from minihash.checks import check_field
-from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.hash import Hash, Stages, check_buckets
 from minihash.hashes.lookup import itself, written, written_sign
 from minihash.hashes.xxh32 import U32, U64, xxh32_columns
 
@@ -56,7 +56,7 @@ class HashedNets(Hash):
         return self.fan_in * self.fan_out
 
     @property
-    def stages(self):
+    def stages(self) -> Stages:
         return itself, written, written_sign
 
     @cached_property

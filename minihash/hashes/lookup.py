@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.hash import Hash, Stages, check_buckets
 from minihash.hashes.xxh32 import U64
 
 
@@ -79,7 +79,7 @@ class Lookup(Hash):
         return self.assignment.size
 
     @property
-    def stages(self):
+    def stages(self) -> Stages:
         return itself, written, written_sign if self.signs is not None else None
 
     @property

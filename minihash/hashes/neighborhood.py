@@ -12,7 +12,7 @@ Source: Chang & Lipson, ArbNets, eq. 10.
 from dataclasses import dataclass
 
 from minihash.checks import check_field
-from minihash.hashes.hash import Hash, check_buckets
+from minihash.hashes.hash import Hash, Stages, check_buckets
 from minihash.hashes.xxh32 import U64, scale, stream, xxh32
 
 
@@ -45,7 +45,7 @@ class Neighborhood(Hash):
         return b - n * U64(b >= n)
 
     @property
-    def stages(self):
+    def stages(self) -> Stages:
         draw, place, sign = super().stages
         return draw if 2 * self.radius < self.buckets else draw_far, place, sign
 

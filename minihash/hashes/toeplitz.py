@@ -35,8 +35,8 @@ import numpy as np
 
 from minihash.checks import check_field
 from minihash.hashes.balance import Balance, of_load
-from minihash.hashes.hash import MAX_BUCKETS, Hash
-from minihash.hashes.windows import MOST, Axes, Windows, per_axis, text
+from minihash.hashes.hash import MAX_BUCKETS, Hash, Stages
+from minihash.hashes.windows import MOST, Axes, Windows, each, per_axis, text
 from minihash.hashes.xxh32 import U64
 
 
@@ -137,7 +137,7 @@ class Toeplitz(Hash):
         return entry * U64(connected(i, state))
 
     @property
-    def stages(self):
+    def stages(self) -> Stages:
         return Toeplitz.draw, None, connected
 
     @cached_property
@@ -151,8 +151,8 @@ class Toeplitz(Hash):
 
         out, into = plane(self.output_shape[1:], 1), plane(self.shape[1:], 1)
         windows = self.windows
-        axes = [plane(windows.stride, 1), plane(windows.padding, 0)]
-        axes += [plane(windows.dilation, 1), plane(windows.kernel, 1)]
+        axes = [plane(each(windows.stride), 1), plane(each(windows.padding), 0)]
+        axes += [plane(each(windows.dilation), 1), plane(windows.kernel, 1)]
         numbers = [self.buckets, math.prod(self.shape), math.prod(out), out[1]]
         numbers += [math.prod(into), into[1], *(number for pair in axes for number in pair)]
         numbers += [self.weight_shape[1], self.kernel[0] // self.groups]

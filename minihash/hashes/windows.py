@@ -45,7 +45,7 @@ class Windows:
     @property
     def span(self) -> tuple[int, ...]:
         """Inputs from the first tap of a window to its last."""
-        pairs = zip(self.kernel, self.dilation, strict=True)
+        pairs = zip(self.kernel, each(self.dilation), strict=True)
         return tuple((k - 1) * d + 1 for k, d in pairs)
 
     def outputs(self, sizes: tuple[int, ...]) -> tuple[int, ...]:
@@ -53,16 +53,15 @@ class Windows:
 
         Raises ValueError if there is an axis without any.
         """
-        padded = tuple(n + 2 * p for n, p in zip(sizes, self.padding, strict=True))
+        padded = tuple(n + 2 * p for n, p in zip(sizes, each(self.padding), strict=True))
         if any(span > n for span, n in zip(self.span, padded, strict=True)):
             raise ValueError(
                 f"windows must fit into the padded input, got windows of {text(self.span)} and an "
                 f"input of {text(sizes)}, padded {text(padded)}; pad more, or shrink the kernel or "
                 "its dilation"
             )
-        return tuple(
-            (n - span) // s + 1 for n, span, s in zip(padded, self.span, self.stride, strict=True)
-        )
+        axes = zip(padded, self.span, each(self.stride), strict=True)
+        return tuple((n - span) // s + 1 for n, span, s in axes)
 
     def reach(self, axis: int, tap: int, size: int, outputs: slice) -> tuple[slice, slice]:
         """Of the given outputs on an axis, those whose tap meets an input of this size, counted
@@ -71,8 +70,8 @@ class Windows:
         >>> Windows((3,), padding=1).reach(0, 0, 5, slice(0, 5))
         (slice(1, 5, None), slice(0, 4, 1))
         """
-        stride = self.stride[axis]
-        shift = tap * self.dilation[axis] - self.padding[axis]
+        stride = each(self.stride)[axis]
+        shift = tap * each(self.dilation)[axis] - each(self.padding)[axis]
         first = min(max(-(shift // stride), outputs.start), outputs.stop)
         stop = max(min((size - 1 - shift) // stride + 1, outputs.stop), first)
         met = slice(first - outputs.start, stop - outputs.start)
@@ -110,6 +109,16 @@ def per_axis(name: str, value: Axes, axes: int, low: int) -> tuple[int, ...]:
             "give as many as there are axes"
         )
     return tuple(check_count(name, v, low, MOST) for v in values)
+
+
+def each(value: Axes) -> tuple[int, ...]:
+    """A field of `Windows`, which is a tuple once it is made: what type checkers cannot know.
+
+    >>> each(Windows((3, 3), padding=1).padding)
+    (1, 1)
+    """
+    assert isinstance(value, tuple)
+    return value
 
 
 def text(sizes: tuple[int, ...]) -> str:

@@ -54,7 +54,7 @@ def scale(h, n):
     return (U64(h) * U64(U32(n))) >> U64(32)
 
 
-def unit(i, seed):
+def unit(i: np.ndarray, seed: np.uint32) -> np.ndarray:
     """u(seed, i): float64 in (0, 1), exact. `i` is an array of uint64.
 
     >>> unit(np.array([7], np.uint64), U32(1)) < 1

@@ -151,7 +151,10 @@ def make_hash(
         if f.default is dataclasses.MISSING and f.name not in given | options
     ]
     if missing:
-        raise ValueError(f"the {name} hash needs {missing[0]}; give it a value (--{missing[0]})")
+        raise ValueError(
+            f"the {name} hash needs {missing[0]}; give it a value "
+            f"(--hash-option {missing[0]}=VALUE)"
+        )
     return cls(**{k: v for k, v in given.items() if k in fields}, **options)
 
 

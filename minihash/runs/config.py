@@ -4,66 +4,30 @@ What a run computes follows from all of these but `data_dir`, `backend` and `thr
 where and how fast (two backends differ in the last bits, as their sums have another order).
 """
 
-import inspect
-import math
 from dataclasses import dataclass, fields
 
 from minihash.data import NAMES, TEXTS
 from minihash.data.catalogue import CATALOGUE
 from minihash.files.spec import decode, encode
-from minihash.layers import ELU
-from minihash.networks.arbnet import arbnet
-from minihash.networks.autoencoder import tied_autoencoder
-from minihash.networks.cnn import cnn
-from minihash.networks.language_model import LanguageModel, language_model
+from minihash.hashes import HASHES
+from minihash.hashes.options import option
 from minihash.networks.sequential import Sequential
+from minihash.runs.kinds import KINDS
 from minihash.training import Training
 from minihash.training.optimisers import Adam, Clipped
 
-_ARBNET = {name: p.default for name, p in inspect.signature(arbnet).parameters.items()}
-_DENSE = {
-    "dataset": "digits",
-    **{name: _ARBNET[name] for name in ("hash", "compression", "scope", "bias")},
-    "hidden": (200, 200),
-    "epochs": Training.epochs,
-    "batch_size": Training.batch_size,
-    "lr": Training.rate,
-}
-_TEXT = {
-    "dataset": "tinyshakespeare",
-    "hash": "identity",
-    "compression": 1.0,
-    "scope": "network",
-    "hidden": (256,),
-    "embedding": None,
-    "tied": False,
-    "layers": 1,
-    "length": 64,
-    "truncate": None,
-    "clip": 1.0,
-    "epochs": 5,
-    "batch_size": 32,
-    "lr": 5e-3,
-}
-# The choices that each model has, beside those of all, with its defaults.
-MODELS: dict[str, dict[str, object]] = {
-    "mlp": _DENSE,
-    "cnn": _DENSE | {"channels": (16, 32)},
-    "rnn": _TEXT,
-    "gru": _TEXT,
-    "lstm": _TEXT,
-    "autoencoder": {name: value for name, value in _DENSE.items() if name != "scope"}
-    | {"hidden": (128, 32), "lr": 3e-3},
-}
-OF_SOME = sorted({name for choices in MODELS.values() for name in choices})
+# The choices that some model has, beside those of all.
+OF_SOME = sorted({name for kind in KINDS.values() for name in kind.choices})
 
 
 @dataclass(frozen=True)
 class Config:
     """The choices of a run. None: the model's default, or a model or hash without that choice.
 
-    Raises ValueError for another model, a choice that the model has not, or a compression of the
-    identity hash; what else is wrong is said where it is used.
+    hash_options: more options of the hash, as pairs or a dict; text is read by the type of the
+    option, and kept as what it says.
+    Raises ValueError for another model, a choice that the model has not, an option that the hash
+    has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
     >>> Config().hidden, Config().compression, Config(model="lstm").hidden
     ((200, 200), 0.1, (256,))
@@ -76,6 +40,7 @@ class Config:
     alpha: float | None = None
     radius: int | None = None
     signed: bool = False
+    hash_options: tuple[tuple[str, object], ...] = ()
     compression: float | None = None
     scope: str | None = None
     bias: str | None = None
@@ -96,9 +61,9 @@ class Config:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.model not in MODELS:
-            raise ValueError(f"model must be one of {', '.join(MODELS)}, got {self.model!r}")
-        defaults = MODELS[self.model]
+        if self.model not in KINDS:
+            raise ValueError(f"model must be one of {', '.join(KINDS)}, got {self.model!r}")
+        defaults = KINDS[self.model].choices
         if self.hash == "identity":
             if self.compression not in (None, 1):
                 raise ValueError(
@@ -107,66 +72,49 @@ class Config:
                 )
             defaults = defaults | {"compression": 1.0}
         elif (self.hash, self.compression) != (None, None):
-            hashed = {name: _DENSE[name] for name in ("hash", "compression")}
+            hashed = {name: KINDS["mlp"].choices[name] for name in ("hash", "compression")}
             defaults = defaults | hashed  # one of both was asked for, so that there is sharing
         for name in OF_SOME:
             given = getattr(self, name)
             if given is None:
                 object.__setattr__(self, name, defaults.get(name))
             elif name not in defaults:
-                those = ", ".join(model for model in MODELS if name in MODELS[model])
+                those = ", ".join(model for model in KINDS if name in KINDS[model].choices)
                 raise ValueError(
                     f"the model {self.model} has no {name.replace('_', '-')}: leave it out, or "
                     f"choose a model that has: {those}"
                 )
+        options = dict(self.hash_options)
+        if cls := HASHES.get(self.hash):
+            options = {name: option(cls, name, value) for name, value in options.items()}
+        object.__setattr__(self, "hash_options", tuple(sorted(options.items())))
 
-    def network(self, shape: tuple[int, ...], classes: int) -> Sequential:
-        """The network between examples of this shape and so many classes, or of an autoencoder.
+    def network(self, *sizes: object) -> Sequential:
+        """The network between examples and classes, of sizes (shape, classes), or of text, of the
+        size of its vocabulary.
 
-        Raises and warns as `arbnet`, `cnn` and `tied_autoencoder` do.
+        Raises and warns as its builder does (kinds.py).
+
+        >>> Config(hidden=(5,)).network((8, 8), 3).weights()[0].shape
+        (5, 64)
         """
-        choices = self._hashing()
-        if self.model == "autoencoder":
-            if self.bias == "hashed":
-                raise ValueError("the biases of an autoencoder are free or none, got hashed")
-            sizes, bias = (math.prod(shape), *self.hidden), self.bias == "free"
-            return tied_autoencoder(sizes, activation=ELU(), bias=bias, seed=self.seed, **choices)
-        choices |= {"scope": self.scope, "bias": self.bias, "seed": self.seed}
-        if self.model == "cnn":
-            return cnn(shape, classes, self.channels, self.hidden, **choices)
-        return arbnet((math.prod(shape), *self.hidden, classes), **choices)
+        return KINDS[self.model].build(self, *sizes)
 
-    def language_model(self, vocabulary: int) -> LanguageModel:
-        """The language model of so many characters. Raises as `language_model` does, and ValueError
-        for more than one hidden size, or windows of truncation longer than a step."""
-        if len(self.hidden) != 1:
-            sizes = ",".join(map(str, self.hidden))
-            raise ValueError(
-                f"the layers of the model {self.model} have one size, got sizes {sizes}: give one, "
-                "and the number of layers by --layers"
-            )
-        if self.truncate is not None and self.truncate > self.length:
-            raise ValueError(
-                f"gradients go back through a step at most, of length {self.length}, got truncate "
-                f"{self.truncate}: lower it, or make the length larger"
-            )
-        return language_model(
-            vocabulary,
-            self.hidden[0],
-            self.model,
-            self.tied,
-            scope=self.scope,
-            seed=self.seed,
-            embedding=self.embedding,
-            truncate=self.truncate,
-            layers=self.layers,
-            **self._hashing(),
+    def hashing(self) -> dict[str, object]:
+        """What a builder of networks is told of the hash. Raises ValueError for an option that is
+        given twice.
+
+        >>> Config(hash="dirichlet", hash_options={"alpha": "2"}).hashing()
+        {'hash': 'dirichlet', 'compression': 0.1, 'alpha': 2.0}
+        """
+        given = {"alpha": self.alpha, "radius": self.radius, "signed": self.signed or None}
+        given = {name: value for name, value in given.items() if value is not None}
+        if twice := given.keys() & dict(self.hash_options):
+            name = min(twice)
+            raise ValueError(f"--{name} and --hash-option {name} are one: give only one of them")
+        return {"hash": self.hash, "compression": self.compression, **given} | dict(
+            self.hash_options
         )
-
-    def _hashing(self) -> dict[str, object]:
-        options = {"alpha": self.alpha, "radius": self.radius, "signed": self.signed or None}
-        given = {name: value for name, value in options.items() if value is not None}
-        return {"hash": self.hash, "compression": self.compression} | given
 
     def training(self) -> Training:
         """Epochs, batches, rates, optimiser and loss. Raises ValueError as `Training` does.

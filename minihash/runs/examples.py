@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from minihash import data as datasets
 from minihash import training
 from minihash.data import Dataset, Standardiser
 from minihash.layers import Reshape
-from minihash.runs.config import Config
 from minihash.runs.model import Model
+
+if TYPE_CHECKING:
+    from minihash.runs.config import Config
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,7 +39,7 @@ class OfExamples(Model):
         return datasets.load(name, data_dir, download)
 
     @classmethod
-    def choices(cls, config: Config, data: Dataset) -> dict[str, object]:
+    def choices(cls, config: "Config", data: Dataset) -> dict[str, object]:
         """The network between the examples and the classes."""
         network = config.network(data.shape, data.classes)
         return {"network": network, "standardiser": data.standardiser(), "shape": data.shape}
@@ -78,7 +80,7 @@ class Classifier(OfExamples):
     SHORT: ClassVar[str] = "test"
 
     @classmethod
-    def choices(cls, config: Config, data: Dataset) -> dict[str, object]:
+    def choices(cls, config: "Config", data: Dataset) -> dict[str, object]:
         """With the names of the classes."""
         return super().choices(config, data) | {"class_names": data.class_names}
 

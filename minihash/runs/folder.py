@@ -25,6 +25,7 @@ from minihash import __version__
 from minihash.data import Dataset, Text
 from minihash.files import checkpoint
 from minihash.files.atomic import atomic_write
+from minihash.files.spec import UnknownType
 from minihash.runs.config import Config
 from minihash.runs.kinds import decoded
 from minihash.runs.model import FILE, Model
@@ -139,6 +140,8 @@ def load(folder: Path) -> Run:
             raise ValueError("its counters are invalid")
         state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
         return Run(config, model, state, spec["data"], metrics, spec["seconds"])
+    except UnknownType:
+        raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"cannot resume from {path}: {error}; restore it from a copy") from None
 

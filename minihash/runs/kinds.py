@@ -1,33 +1,128 @@
-"""Which kind of model each choice of --model is, and the file of any."""
+"""Which models there are: every choice of --model, in one place.
 
+    model      the class of a trained one: what it learns, how it is measured, what it is used for
+    choices    which choices of a `Config` it has, beside those of all, with its own defaults
+    build      its network: of the choices, and of the shape and the classes of examples, or of the
+               size of a vocabulary
+
+The command line, its help, runs and files read `KINDS`: an entry there is a new choice of --model.
+"""
+
+import inspect
+import math
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minihash.files import checkpoint
-from minihash.files.spec import decode
+from minihash.files.spec import UnknownType, decode
+from minihash.layers import ELU
+from minihash.networks.arbnet import arbnet
+from minihash.networks.autoencoder import tied_autoencoder
+from minihash.networks.cnn import cnn
+from minihash.networks.language_model import language_model
 from minihash.networks.sequential import Sequential
 from minihash.runs.examples import Autoencoder, Classifier
 from minihash.runs.model import FILE, Model
 from minihash.runs.writer import Writer
 from minihash.training import Training
 
-KINDS: dict[str, type[Model]] = {
-    "mlp": Classifier,
-    "cnn": Classifier,
-    "autoencoder": Autoencoder,
-    "rnn": Writer,
-    "gru": Writer,
-    "lstm": Writer,
+if TYPE_CHECKING:
+    from minihash.runs.config import Config
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """A choice of --model."""
+
+    model: type[Model]
+    choices: dict[str, object]
+    build: Callable[..., Sequential]
+
+
+def _mlp(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
+    choices = {"scope": config.scope, "bias": config.bias, "seed": config.seed}
+    return arbnet((math.prod(shape), *config.hidden, classes), **config.hashing(), **choices)
+
+
+def _cnn(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
+    choices = {"scope": config.scope, "bias": config.bias, "seed": config.seed}
+    return cnn(shape, classes, config.channels, config.hidden, **config.hashing(), **choices)
+
+
+def _autoencoder(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
+    if config.bias == "hashed":
+        raise ValueError("the biases of an autoencoder are free or none, got hashed")
+    sizes, choices = (math.prod(shape), *config.hidden), {"seed": config.seed}
+    choices["bias"] = config.bias == "free"
+    return tied_autoencoder(sizes, activation=ELU(), **config.hashing(), **choices)
+
+
+def _of_text(config: "Config", vocabulary: int) -> Sequential:
+    if len(config.hidden) != 1:
+        sizes = ",".join(map(str, config.hidden))
+        raise ValueError(
+            f"the layers of the model {config.model} have one size, got sizes {sizes}: give one, "
+            "and the number of layers by --layers"
+        )
+    if config.truncate is not None and config.truncate > config.length:
+        raise ValueError(
+            f"gradients go back through a step at most, of length {config.length}, got truncate "
+            f"{config.truncate}: lower it, or make the length larger"
+        )
+    choices = {name: getattr(config, name) for name in ("embedding", "truncate", "layers")}
+    choices |= {"scope": config.scope, "seed": config.seed}
+    (hidden,), cell = config.hidden, config.model
+    return language_model(
+        vocabulary, hidden, cell, config.tied, **config.hashing(), **choices
+    ).network
+
+
+_ARBNET = {name: p.default for name, p in inspect.signature(arbnet).parameters.items()}
+_DENSE = {
+    "dataset": "digits",
+    **{name: _ARBNET[name] for name in ("hash", "compression", "scope", "bias")},
+    "hidden": (200, 200),
+    "epochs": Training.epochs,
+    "batch_size": Training.batch_size,
+    "lr": Training.rate,
 }
-TYPES = {kind.__name__: kind for kind in KINDS.values()}
+_CODE = {name: value for name, value in _DENSE.items() if name != "scope"}
+_TEXT = {
+    "dataset": "tinyshakespeare",
+    "hash": "identity",
+    "compression": 1.0,
+    "scope": "network",
+    "hidden": (256,),
+    "embedding": None,
+    "tied": False,
+    "layers": 1,
+    "length": 64,
+    "truncate": None,
+    "clip": 1.0,
+    "epochs": 5,
+    "batch_size": 32,
+    "lr": 5e-3,
+}
+KINDS: dict[str, Kind] = {
+    "mlp": Kind(Classifier, _DENSE, _mlp),
+    "cnn": Kind(Classifier, _DENSE | {"channels": (16, 32)}, _cnn),
+    "rnn": Kind(Writer, _TEXT, _of_text),
+    "gru": Kind(Writer, _TEXT, _of_text),
+    "lstm": Kind(Writer, _TEXT, _of_text),
+    "autoencoder": Kind(Autoencoder, _CODE | {"hidden": (128, 32), "lr": 3e-3}, _autoencoder),
+}
 
 
 def load_model(path: str | os.PathLike) -> Model:
     """Read the model of a run folder, or of a file.
 
-    Raises FileNotFoundError if there is none, ValueError if it is damaged or no model.
+    Raises FileNotFoundError if there is none, ValueError if it is damaged or no model, UnknownType
+    if it has a hash or a layer that is not registered.
     """
     path = Path(path)
     if path.is_dir():
@@ -48,7 +143,8 @@ def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray])
     """The model of a spec that a file held, with `params` proved to fit it."""
     try:
         fields = {name: decode(spec[name], arrays) for name in spec if name != "type"}
-        model = TYPES[spec["type"]](params=params, **fields)
+        types = {kind.model.__name__: kind.model for kind in KINDS.values()}
+        model = types[spec["type"]](params=params, **fields)
         parts = (model.network, model.training, model.dataset, model.epochs, model.steps)
         if not all(map(isinstance, parts, (Sequential, Training, str, int, int))):
             raise ValueError("its parts are not those of a model")
@@ -61,6 +157,8 @@ def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray])
         if {array.dtype.str[1:] for array in params.values()} not in ({"f4"}, {"f8"}):
             raise ValueError("its arrays are not all float32 or all float64")
         return model
+    except UnknownType as error:
+        raise UnknownType(f"cannot load model {path}: {error}") from None
     except (ArithmeticError, AttributeError, KeyError, LookupError, TypeError, ValueError) as error:
         raise ValueError(
             f"cannot load model {path}: {error}; give one that minihash saved"

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from minihash.data import Dataset, Text
 from minihash.files import checkpoint
 from minihash.files.spec import encode
 from minihash.networks.sequential import Sequential
-from minihash.runs.config import Config
 from minihash.training import State, Training
+
+if TYPE_CHECKING:
+    from minihash.runs.config import Config
 
 FILE = "model.safetensors"
 
@@ -52,14 +54,14 @@ class Model:
         raise NotImplementedError
 
     @classmethod
-    def begun(cls, config: Config, data: Dataset | Text) -> "Model":
+    def begun(cls, config: "Config", data: Dataset | Text) -> "Model":
         """The model of a new run, without parameters. Raises ValueError for wrong choices."""
         common = {"params": {}, "training": config.training()}
         common["dataset"] = Path(config.dataset).name  # without the folder of one's own file
         return cls(**common, **cls.choices(config, data))
 
     @classmethod
-    def choices(cls, config: Config, data: Any) -> dict[str, object]:
+    def choices(cls, config: "Config", data: Any) -> dict[str, object]:
         """The network, and the fields that a kind has of its own."""
         raise NotImplementedError
 

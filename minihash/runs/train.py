@@ -67,7 +67,7 @@ def begin(
     with machine(config.backend, config.threads):
         if out is not None:
             disk.check_free(out)
-        kind = KINDS[config.model]
+        kind = KINDS[config.model].model
         check_place(config.dataset, config.data_dir, download)
         config.training()  # raises before the data are read
         data = kind.load(config.dataset, config.data_dir, download)
@@ -112,6 +112,8 @@ def _with_choices(run: Run, folder: Path, given: dict) -> Run:
     """The run with its free choices changed. Raises ValueError for others that differ."""
     for name, value in given.items():
         was = getattr(run.config, name)
+        if name == "hash_options":  # as text, which the run's hash can read
+            value = replace(run.config, hash_options=value).hash_options
         moved = name == "dataset" and is_own(value) and is_own(was)
         if value != was and name not in FREE and not moved:
             raise ValueError(

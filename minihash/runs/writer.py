@@ -9,16 +9,18 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from minihash import data as datasets
 from minihash.data import Text
 from minihash.networks.language_model import LanguageModel
-from minihash.runs.config import Config
 from minihash.runs.model import Model
 from minihash.training import State, language
+
+if TYPE_CHECKING:
+    from minihash.runs.config import Config
 
 HELD_OUT = 2  # characters that bits per character takes at least
 
@@ -43,11 +45,10 @@ class Writer(Model):
         return datasets.load_text(name, data_dir, download)
 
     @classmethod
-    def choices(cls, config: Config, data: Text) -> dict[str, object]:
+    def choices(cls, config: "Config", data: Text) -> dict[str, object]:
         """The network on the bytes of the text."""
-        model = config.language_model(len(data.vocabulary))
-        vocabulary = tuple(data.vocabulary)
-        return {"network": model.network, "vocabulary": vocabulary, "length": config.length}
+        network, vocabulary = config.network(len(data.vocabulary)), tuple(data.vocabulary)
+        return {"network": network, "vocabulary": vocabulary, "length": config.length}
 
     @property
     def language(self) -> LanguageModel:
