@@ -46,3 +46,27 @@ def here(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path
+
+
+def pytest_collection_modifyitems(items):
+    """The verdicts on the mutants come last: their process runs beside all other tests."""
+    items.sort(key=waits)
+
+
+def waits(item) -> bool:
+    return "verdicts" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mutants(request, tmp_path_factory):
+    """The process that tests the mutants that were asked for; None, if none were."""
+    waiting = [item for item in request.session.items if waits(item)]
+    if not waiting:
+        yield None
+        return
+    from tests.mutants.copies import MUTANTS, Run
+
+    asked = [item.callspec.params["k"] for item in waiting if "k" in item.callspec.params]
+    run = Run(tmp_path_factory.mktemp("mutants"), asked or [*range(len(MUTANTS))])
+    yield run
+    run.stop()
