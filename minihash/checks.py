@@ -4,20 +4,37 @@ import math
 
 import numpy as np
 
+FLOATS = [np.dtype(order + kind) for kind in ("f4", "f8") for order in "<>"]
+
+
+def on_device(x: object) -> bool:
+    """Whether x is an array in the memory of a GPU (the second name: of Numba's simulator)."""
+    return hasattr(x, "__cuda_array_interface__") or hasattr(x, "__cuda_ndarray__")
+
 
 def float_array(
-    x: np.ndarray, name: str, shape: tuple[int | None, ...] | None, dtype: np.dtype | None = None
+    x: np.ndarray,
+    name: str,
+    shape: tuple[int | None, ...] | None,
+    dtype: np.dtype | None = None,
+    device: bool = False,
 ) -> np.ndarray:
     """`x` as a C-contiguous float32 or float64 array of native byte order; itself where it is one.
 
     shape: the sizes it must have, None for any (None alone: any shape). dtype: the one it must be.
-    Raises TypeError for another dtype, ValueError for another shape.
+    device: whether it may lie in the memory of a GPU; then it is returned as it is.
+    Raises TypeError for another dtype or place, ValueError for another shape.
 
     >>> float_array(np.ones((2, 3)), "x", (None, 3)).shape
     (2, 3)
     """
-    array = np.asarray(x)
-    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
+    far = on_device(x)
+    if far and not device:
+        raise TypeError(
+            f"{name} is in the memory of a GPU, where this cannot be computed; copy it to the host"
+        )
+    array = x if far else np.asarray(x)
+    if array.dtype not in FLOATS:
         raise TypeError(
             f"{name} must be float32 or float64, got {array.dtype}; convert it with astype"
         )
@@ -35,6 +52,10 @@ def float_array(
         raise ValueError(
             f"{name} must have shape {expected}, got {array.shape}; reshape it or correct the layer"
         )
+    if far:
+        if not array.is_c_contiguous():
+            raise ValueError(f"{name} must be C-contiguous on the device; pass a copy that is")
+        return array
     if array.dtype.isnative and array.flags.c_contiguous:
         return array
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")
@@ -75,7 +96,7 @@ def parameter(
             f"params must hold an array {name!r}, got {', '.join(sorted(params)) or 'none'}; "
             "make them with the network's init"
         )
-    return float_array(params[name], f"the parameter {name!r}", shape, dtype)
+    return float_array(params[name], f"the parameter {name!r}", shape, dtype, device=True)
 
 
 def real_field(record: object, name: str, low: float, high: float, open_end: bool = False) -> None:
@@ -102,3 +123,25 @@ def real_field(record: object, name: str, low: float, high: float, open_end: boo
             f"{where} must lie in [{low}, {high}{end}, got {value}; choose one in that range"
         )
     object.__setattr__(record, name, float(value))
+
+
+def check_count(name: str, value: int, low: int, high: int) -> int:
+    """`value` as a Python integer, which no sum overflows; refused unless it is in low .. high.
+
+    Raises TypeError for what is no integer, ValueError for one out of range.
+
+    >>> check_count("seed", np.uint8(7), 0, 2**32 - 1)
+    7
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} must be an integer, got {value!r}; round it first")
+    if not low <= value <= high:
+        raise ValueError(
+            f"{name} must lie in {low} .. {high}, got {value}; choose one in that range"
+        )
+    return int(value)
+
+
+def check_field(owner: object, name: str, low: int, high: int) -> None:
+    """`check_count` of a field of a frozen dataclass, which it keeps as a Python integer."""
+    object.__setattr__(owner, name, check_count(name, getattr(owner, name), low, high))

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minihash.hashes.hash import Hash, check_count, check_field
+from minihash.checks import check_count, check_field
+from minihash.hashes.hash import Hash
 
 
 @dataclass(frozen=True)

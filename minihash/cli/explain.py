@@ -29,7 +29,7 @@ from minihash.hashes import Hash, Identity, Modulus, Toeplitz, balance
 from minihash.hashes.balance import of_load
 from minihash.hashes.xxh32 import stream, unit
 from minihash.layers import ELU, GRU, LSTM, RNN, Dense
-from minihash.layers.conv2d import Conv2d
+from minihash.layers.convolution import Conv2d
 from minihash.layers.layer import Layer, Params
 from minihash.layers.unrolled import Unrolled
 from minihash.networks.sequential import Sequential

@@ -88,6 +88,21 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
         future.result()
 
 
+def blocks(size: int, most: int) -> Iterator[slice]:
+    """0 .. size cut into the fewest nearly equal slices of at most `most`.
+
+    >>> list(blocks(10, 4))
+    [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
+    """
+    return pieces(size, -(-size // most))
+
+
+def pieces(size: int, count: int) -> Iterator[slice]:
+    """0 .. size cut into `count` nearly equal slices."""
+    for k in range(count):
+        yield slice(size * k // count, size * (k + 1) // count)
+
+
 def together(calls: list[Callable[[], Result]]) -> list[Result]:
     """What the calls return, each done by one thread.
 

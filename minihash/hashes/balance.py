@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minihash.hashes.hash import Hash, check_count
+from minihash.checks import check_count
+from minihash.hashes.hash import Hash
 
 BLOCK = 2**18  # identifiers hashed at once: the index of a large network never exists
 

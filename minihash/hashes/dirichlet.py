@@ -24,11 +24,9 @@ from numbers import Real
 
 import numpy as np
 
-from minihash.compile.body import compiled
-from minihash.compile.jit import njit
 from minihash.hashes.hash import Hash, check_buckets
 from minihash.hashes.uniform import Uniform
-from minihash.hashes.xxh32 import U32, U64, scale, stream, unit, xxh32
+from minihash.hashes.xxh32 import U64, scale, stream, unit, xxh32
 
 MAX_DIRICHLET_BUCKETS = 2**30  # weight * buckets must fit in 63 bits
 MIN_ALPHA = 1e-300  # log(u) / alpha stays finite
@@ -191,37 +189,49 @@ def alias_table(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> alias_table(np.array([1, 3]))
     (array([2147483648,          0], dtype=uint32), array([1, 1], dtype=uint32))
     """
-    threshold = np.zeros(weights.size, np.uint32)
-    alias = np.arange(weights.size, dtype=np.uint32)
-    compiled(sweep, njit)(weights, int(weights.sum()), threshold, alias)
+    n, total, mass = weights.size, int(weights.sum()), weights * weights.size
+    threshold, alias = np.zeros(n, np.uint32), np.arange(n, dtype=np.uint32)
+    light, heavy = np.flatnonzero(mass <= total), np.flatnonzero(mass > total)
+    if not heavy.size:
+        return threshold, alias
+    # Columns have room for `total`. What light ones lack is taken from heavy ones, both in
+    # increasing order: the sums of either say who gives to whom.
+    lacks, spare = limbs(total - mass[light]), limbs(mass[heavy] - total)
+    before = tuple(np.concatenate([[0], part]) for part in lacks)  # the first k light ones lack
+    given, taken = merged(spare, tuple(part[:-1] for part in before))
+    filled = light[taken < heavy.size]
+    threshold[filled] = share(mass[filled], total)
+    alias[filled] = heavy[taken[taken < heavy.size]]
+    # A heavy column that has given too much is topped up from the next one.
+    kept = (spare[0] - before[0][given] << 32) + (spare[1] - before[1][given]) + total
+    threshold[heavy[:-1]] = share(kept[:-1], total)
+    alias[heavy[:-1]] = heavy[1:]
     return threshold, alias
 
 
-def next_item(weights, k, total, heavy):
-    """The first index from k on whose mass is above (heavy) or not above one column's capacity."""
-    n = weights.size
-    while k < n and (weights[k] * n > total) != heavy:
-        k += 1
-    return k
+def share(mass: np.ndarray, total: int) -> np.ndarray:
+    """mass / total as a fraction of 2^32, uint32."""
+    fraction = np.floor(mass.astype(np.float64) / float(total) * 2.0**32)
+    return np.minimum(fraction, 2.0**32 - 1).astype(np.uint32)
 
 
-def sweep(weights, total, threshold, alias):
-    """Fill n columns of capacity `total` with items of mass weight * n, light ones topped up from
-    heavy ones, both taken in increasing order; exact integers throughout."""
-    n = weights.size
-    light = next_item(weights, 0, total, False)
-    heavy = next_item(weights, 0, total, True)
-    left = weights[heavy] * n if heavy < n else 0
-    while heavy < n:
-        if left > total:
-            column, mass, other = light, weights[light] * n, heavy
-            left -= total - mass
-            light = next_item(weights, light + 1, total, False)
-        else:
-            column, mass, other = heavy, left, next_item(weights, heavy + 1, total, True)
-            if other == n:
-                break
-            left = weights[other] * n - (total - left)
-            heavy = other
-        threshold[column] = U32(min(int(np.float64(mass) / np.float64(total) * 2.0**32), 2**32 - 1))
-        alias[column] = other
+def limbs(terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cumulative sums of int64 terms >= 0, exact beyond 2^63: high and low words of 32 bits."""
+    low = np.cumsum(terms & 0xFFFFFFFF)
+    return np.cumsum(terms >> 32) + (low >> 32), low & 0xFFFFFFFF
+
+
+def merged(
+    a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of two increasing sequences, by limbs: how many of b are below each of a, and how many of a
+    are at most each of b."""
+    size = a[0].size
+    second = np.arange(size + b[0].size) >= size
+    high, low = (np.concatenate(part) for part in zip(a, b, strict=True))
+    order = np.lexsort((second, low, high))
+    of_b = np.empty(order.size, np.int64)
+    of_b[order] = np.cumsum(second[order])
+    place = np.empty(order.size, np.int64)
+    place[order] = np.arange(order.size)
+    return of_b[:size], place[size:] - of_b[size:] + 1

@@ -26,6 +26,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from minihash.checks import check_field
 from minihash.compile.body import bound
 from minihash.hashes.xxh32 import U32, stream, xxh32
 
@@ -134,22 +135,6 @@ def identifiers(ids: np.ndarray, domain: int) -> np.ndarray:
             "use a hash that is defined for all of them"
         )
     return ids.astype(np.uint64)
-
-
-def check_count(name: str, value: int, low: int, high: int) -> int:
-    """`value` as a Python integer, which no sum overflows; refused unless it is in low .. high."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise TypeError(f"{name} must be an integer, got {value!r}; round it first")
-    if not low <= value <= high:
-        raise ValueError(
-            f"{name} must lie in {low} .. {high}, got {value}; choose one in that range"
-        )
-    return int(value)
-
-
-def check_field(owner: object, name: str, low: int, high: int) -> None:
-    """`check_count` of a field of a frozen dataclass, which it keeps as a Python integer."""
-    object.__setattr__(owner, name, check_count(name, getattr(owner, name), low, high))
 
 
 def check_buckets(hash_: Hash, seed: bool = True) -> None:

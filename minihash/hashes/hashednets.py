@@ -21,7 +21,8 @@ from functools import cached_property
 
 import numpy as np
 
-from minihash.hashes.hash import Hash, check_buckets, check_field
+from minihash.checks import check_field
+from minihash.hashes.hash import Hash, check_buckets
 from minihash.hashes.lookup import itself, written, written_sign
 from minihash.hashes.xxh32 import U32, U64, xxh32_columns
 

@@ -11,7 +11,8 @@ Source: Chang & Lipson, ArbNets, eq. 10.
 
 from dataclasses import dataclass
 
-from minihash.hashes.hash import Hash, check_buckets, check_field
+from minihash.checks import check_field
+from minihash.hashes.hash import Hash, check_buckets
 from minihash.hashes.xxh32 import U64, scale, stream, xxh32
 
 

@@ -33,8 +33,9 @@ from functools import cached_property
 
 import numpy as np
 
+from minihash.checks import check_field
 from minihash.hashes.balance import Balance, of_load
-from minihash.hashes.hash import MAX_BUCKETS, Hash, check_field
+from minihash.hashes.hash import MAX_BUCKETS, Hash
 from minihash.hashes.windows import MOST, Axes, Windows, per_axis, text
 from minihash.hashes.xxh32 import U64
 

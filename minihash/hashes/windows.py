@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count
 
 MOST = 2**31 - 1  # of every size: products of two of them stay below 2^63
 

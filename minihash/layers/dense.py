@@ -7,23 +7,24 @@
                 dW = scatter_add(dy^T x)
                 dB = scatter_add(sum over the batch of dy)
 
-x may have positions, as (batch, length, fan_in): each is an example here, and the sums over the
-batch are over the positions too.
+x may have positions, as in (batch, length, fan_in). Each of them counts as an example, so that sums
+over the batch are over the positions too.
 
-The core never builds V or dV. W and B are tables of `params`; if they are one, its gradient is the
-sum of the two.
+The core never builds V or dV. W and B are tables of `params`. If they are one table, its gradient
+is dW + dB.
 
 Source: Chen et al., HashedNets, arXiv 1504.04788, equations 7 to 12; with the identity hash, any
 textbook's dense layer.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from minihash import core
 from minihash.checks import float_array, parameter
-from minihash.layers.layer import Layer, Params, column_sum
+from minihash.layers.layer import Layer, Params
 from minihash.weights import VirtualWeight
 
 Cache = tuple[np.ndarray]  # x
@@ -33,9 +34,9 @@ Cache = tuple[np.ndarray]  # x
 class Dense(Layer):
     """y = x V^T + b.
 
-    weight: a virtual weight of shape (fan_out, fan_in), a view of another's for a tie. bias: None,
-    or a virtual weight of shape (fan_out,); a free bias is one under the Identity hash, on a table
-    of its own.
+    weight: a virtual weight of shape (fan_out, fan_in); a view of another layer's ties the two.
+    bias: None, or a virtual weight of shape (fan_out,). A free bias has the Identity hash and a
+    table of its own.
     Raises TypeError or ValueError if they are anything else.
 
     >>> from minihash.hashes import Identity, Modulus
@@ -76,15 +77,15 @@ class Dense(Layer):
         Raises TypeError or ValueError if x or a table has another shape, or they differ in dtype.
         """
         fan_out, fan_in = self.weight.shape
-        x = float_array(x, "x of Dense", (None,) * max(1, np.ndim(x) - 1) + (fan_in,))
-        table = self._table(params, self.weight, x.dtype)
-        y = core.matmul(x.reshape(-1, fan_in), table, self.weight)
+        x = float_array(x, "x of Dense", (None,) * max(1, np.ndim(x) - 1) + (fan_in,), device=True)
+        table, b = self._table(params, self.weight, x.dtype), None
         if self.bias is not None:
-            y += core.gather(self._table(params, self.bias, x.dtype), self.bias)
+            b = core.gather(self._table(params, self.bias, x.dtype), self.bias)
+        y = core.matmul(rows_of(x), table, self.weight, b=b)
         return y.reshape(*x.shape[:-1], fan_out), (x,)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
-        """dy, of y's shape -> dx, of x's, and the gradient of each table by its name."""
+        """dy of y's shape -> dx of x's, and the gradient of each table by its name."""
         return self._backward(params, cache, dy, need_dx=True)
 
     def gradients(self, params: Params, cache: Cache, dy: np.ndarray) -> Params:
@@ -96,16 +97,21 @@ class Dense(Layer):
     ) -> tuple[np.ndarray | None, Params]:
         (x,) = cache
         w, b = self.weight, self.bias
-        dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype)
-        dy, rows = (a.reshape(-1, a.shape[-1]) for a in (dy, x))
+        dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype, device=True)
+        dy, rows = rows_of(dy), rows_of(x)
         table = self._table(params, w, x.dtype)
         dx, dW = core.matmul_backward(dy, rows, table, w, need_dx=need_dx)
         grads = {w.table: dW}
         if b is not None:
-            dB = core.scatter_add(column_sum(dy).astype(dy.dtype), b)
-            grads[b.table] = dW + dB if b.table == w.table else dB
+            dB = core.scatter_add(core.column_sum(dy), b)
+            grads[b.table] = core.add(dW, dB) if b.table == w.table else dB
         return dx.reshape(x.shape) if need_dx else None, grads
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
         return parameter(params, w.table, (w.hash.buckets,), dtype)
+
+
+def rows_of(x: np.ndarray) -> np.ndarray:
+    """x (batch, ..., features) as (examples and positions, features)."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minihash.checks import float_array, real_field
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, float_array, real_field
 from minihash.hashes.xxh32 import U32, U64, stream, xxh32
 from minihash.layers.layer import Layer, Params
 

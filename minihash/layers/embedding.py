@@ -4,13 +4,12 @@
     backward    dV[v] = sum over the (b, t) with tokens[b, t] = v of dy[b, t]
                 dW = scatter_add(dV)
 
-Only the rows of these tokens are gathered and added to, and their identifiers are all that is
-hashed: neither V nor dV exists. Sums over repeated tokens are in an order that is fixed. Tokens
-have no gradient: dx is None.
+Only the rows of these tokens are read and added to, and only their identifiers are hashed: V and dV
+are never built. Repeated tokens are added up in a fixed order. Tokens have no gradient: dx is None.
 
 Input and output embeddings are tied (logits = E h + b) where a Dense has the same virtual weight;
-the gradient of its table is then the sum of both. Tokens that only fill a batch up need no number
-of their own: dy is 0 there, by the loss that leaves them out.
+the gradient of its table is then the sum of both. Tokens that only pad a batch need no number of
+their own: the loss leaves them out, so that dy is 0 there.
 
 Sources: Bengio et al., A Neural Probabilistic Language Model, JMLR 3 (2003); tied: Press & Wolf,
 arXiv 1608.05859, and Inan et al., arXiv 1611.01462; hashed: V is that of HashedNets, Chen et al.,
@@ -74,7 +73,7 @@ class Embedding(Layer):
         return core.gather_rows(table, w, tokens), (tokens, table.dtype)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[None, Params]:
-        """dy, of y's shape and dtype -> None, and the gradient of the table by its name."""
+        """dy of y's shape and dtype -> None, and the gradient of the table by its name."""
         tokens, dtype = cache
         w = self.weight
         dy = float_array(dy, "dy of Embedding", (*tokens.shape, w.shape[1]), dtype)

@@ -8,56 +8,32 @@
                 dr = dn p_n r (1 - r),   dh_{t-1} = dh z
                 da = (dr, dz, dn),   dp = (dr, dz, dn r)
 
-sigmoid(x) = (1 + tanh(x / 2)) / 2, exact to a few units of roundoff of 1.
-
 Source: Cho et al., arXiv 1406.1078, in the variant of torch.nn.GRU: the reset gate r acts on p_n,
 bias included.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from minihash.core.numba.loops import each, half, one, tanh
+from minihash.compile.reals import one, sigmoid, tanh
 from minihash.layers.recurrent import Recurrent
 
 
-def forward_loops(t, rows, hidden, z, p, b_ih, b_hh, states, kept):
-    """Step t: z[t] (rows, 3, hidden), of V_ih x, becomes the gates; p: of V_hh h; states: h, at t
-    before the step, at t + 1 after it; kept: p_n."""
-    for r in each(rows):
-        for c in each(hidden):
-            sum_ = (z[t, r, 0, c] + b_ih[0, c]) + (p[r, 0, c] + b_hh[0, c])
-            z[t, r, 0, c] = half + half * tanh(half * sum_)
-        for c in each(hidden):
-            sum_ = (z[t, r, 1, c] + b_ih[1, c]) + (p[r, 1, c] + b_hh[1, c])
-            z[t, r, 1, c] = half + half * tanh(half * sum_)
-        for c in each(hidden):
-            kept[0, t, r, c] = p[r, 2, c] + b_hh[2, c]
-        for c in each(hidden):
-            sum_ = (z[t, r, 2, c] + b_ih[2, c]) + z[t, r, 0, c] * kept[0, t, r, c]
-            z[t, r, 2, c] = tanh(sum_)
-        for c in each(hidden):
-            n = z[t, r, 2, c]
-            states[0, t + 1, r, c] = n + z[t, r, 1, c] * (states[0, t, r, c] - n)
+def step(a, p, state):
+    """The next state (h,), and what `step_back` reads. A body of real numbers."""
+    r, z = sigmoid(a[0] + p[0]), sigmoid(a[1] + p[1])
+    n = tanh(a[2] + r * p[2])
+    return (n + z * (state[0] - n),), (r, z, n, p[2])
 
 
-def backward_loops(t, rows, hidden, z, states, kept, dy, dstate, da, dp):
-    """Back through step t: dstate, of the state after it, becomes what flows to the state before
-    directly."""
-    for r in each(rows):
-        for c in each(hidden):
-            update, n, d = z[t, r, 1, c], z[t, r, 2, c], dstate[0, r, c] + dy[t, r, c]
-            da[t, r, 2, c] = d * (one - update) * (one - n * n)
-            da[t, r, 1, c] = d * (states[0, t, r, c] - n) * (update * (one - update))
-            dstate[0, r, c] = d * update
-        for c in each(hidden):
-            reset = z[t, r, 0, c]
-            da[t, r, 0, c] = da[t, r, 2, c] * kept[0, t, r, c] * (reset * (one - reset))
-            dp[t, r, 2, c] = da[t, r, 2, c] * reset
-        for c in each(hidden):
-            dp[t, r, 0, c] = da[t, r, 0, c]
-            dp[t, r, 1, c] = da[t, r, 1, c]
+def step_back(kept, before, dstate):
+    """da, dp, and the gradient of the state before, but for what comes through p."""
+    r, z, n, p_n = kept
+    dh = dstate[0]
+    dn = dh * (one - z) * (one - n * n)
+    dz = dh * (before[0] - n) * (z * (one - z))
+    dr = dn * p_n * (r * (one - r))
+    return (dr, dz, dn), (dr, dz, dn * r), (dh * z,)
 
 
 @dataclass(frozen=True)
@@ -73,9 +49,5 @@ class GRU(Recurrent):
     """
 
     gates: ClassVar[int] = 3
-    kept: ClassVar[int] = 1  # p_n
-    splits: ClassVar[bool] = True
-
-    def loops(self) -> tuple[Callable, Callable]:
-        """One step and its backward, as Recurrent says."""
-        return forward_loops, backward_loops
+    step = staticmethod(step)
+    step_back = staticmethod(step_back)

@@ -4,10 +4,10 @@
     backward(params, cache, dy)    dx, grads    the vector-Jacobian products of forward
 
 A layer is a frozen dataclass of hyperparameters. Numbers live in `params`, one flat dict for the
-whole network; `grads` has the names of the parameters it belongs to. x is (batch, features), or has
-positions between these, in float32 or float64 (an embedding's: integers), and everything computed
-from it keeps that dtype. Inputs are never written, results are freshly allocated. NaN and
-infinities propagate.
+whole network; `grads` has a gradient under the name of each parameter that the layer reads. x is
+(batch, features), or has axes of positions too, as each layer says. It is float32 or float64 (an
+embedding's: integers), and all results keep that dtype. Inputs are never written, results are
+freshly allocated. NaN and infinities propagate.
 """
 
 import math
@@ -21,7 +21,7 @@ Params = dict[str, np.ndarray]
 
 
 class Layer:
-    """Base of all layers: what one without parameters answers."""
+    """Base of all layers, with the answers of a layer that has no parameters."""
 
     def weights(self) -> tuple[VirtualWeight, ...]:
         """The virtual weights that the layer reads."""
@@ -36,7 +36,7 @@ class Layer:
         return ()
 
     def gradients(self, params: Params, cache: Any, dy: np.ndarray) -> Params:
-        """The grads of `backward` alone, where nobody needs dx: of a network's first layer."""
+        """The grads of `backward`, without dx: the first layer of a network needs no more."""
         return self.backward(params, cache, dy)[1]
 
     def running(self, params: Params, cache: Any) -> Params:
@@ -45,8 +45,8 @@ class Layer:
 
 
 def column_sum(x: np.ndarray) -> np.ndarray:
-    """sum over the batch, and positions if there are any, of x (batch, features, *positions):
-    float64 (features,), whatever the dtype of x.
+    """The sum of x (batch, features, *positions) over the batch and all positions: float64
+    (features,), whatever the dtype of x.
 
     >>> column_sum(np.array([[1, 2], [3, 4]], np.float32))
     array([4., 6.])
@@ -55,8 +55,8 @@ def column_sum(x: np.ndarray) -> np.ndarray:
 
 
 def column_dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """sum over the batch, and positions if there are any, of x y, both (batch, features,
-    *positions): float64 (features,). No product rounds to float32, none overflows it.
+    """The sum of x y, both (batch, features, *positions), over the batch and all positions: float64
+    (features,). No product is rounded to float32, and none overflows it.
 
     >>> column_dot(np.array([[1, 2], [3, 4]], np.float32), np.array([[1, 1], [2, 2]], np.float32))
     array([ 7., 10.])
@@ -70,8 +70,8 @@ def column_dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def select(keep: np.ndarray, values: np.ndarray) -> np.ndarray:
     """values where `keep`, 0 elsewhere.
 
-    A product would make NaN of infinities, and a masked copy mispredicts every other element: ten
-    times slower than this, whose masks are words of all ones or zeros.
+    A product would turn infinities into NaN. A masked copy mispredicts every other element, and is
+    ten times slower. Here the mask of a value is a word of ones or of zeros.
 
     >>> select(np.array([True, False]), np.array([np.inf, np.inf]))
     array([inf,  0.])

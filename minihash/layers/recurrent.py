@@ -21,23 +21,29 @@ Source: Werbos, Backpropagation through time, 1990; the conventions are torch.nn
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from minihash import core
-from minihash.checks import float_array, parameter
-from minihash.core.numba import timeloop
-from minihash.core.numba.timeloop import States, Tape, Weights
-from minihash.core.threads import together
+from minihash.checks import check_count, check_field, float_array, parameter
 from minihash.hashes import Hash, Identity
-from minihash.hashes.hash import check_count, check_field
 from minihash.layers.layer import Layer, Params
 from minihash.weights import VirtualWeight
 
 State = np.ndarray | tuple[np.ndarray, np.ndarray]  # h, or the LSTM's (h, c)
+States = tuple[np.ndarray, ...]  # the same, as arrays (batch, hidden) of any number
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
+class Cache(NamedTuple):
+    """What backward needs: the shape (batch, length) and dtype of x, the state after the last step,
+    and what the core keeps."""
+
+    shape: tuple[int, int]
+    dtype: np.dtype
+    final: States
+    tape: tuple
 
 
 @dataclass(frozen=True)
@@ -56,11 +62,11 @@ class Recurrent(Layer):
     bias_hh: VirtualWeight | None = None
     truncate: int | None = None
 
-    # What a cell is, beside its `loops`.
+    # What a cell is: its equations, bodies of real numbers (compile/reals.py) of tuples.
     gates: ClassVar[int]
     states: ClassVar[int] = 1  # arrays of its state
-    kept: ClassVar[int] = 0  # arrays that it keeps from forward to backward
-    splits: ClassVar[bool] = False  # whether dr is not da
+    step: ClassVar[Callable]  # (a, r, state) -> the next state, and what step_back reads
+    step_back: ClassVar[Callable]  # (that, state before, dstate) -> da, dr, dstate before
 
     def __post_init__(self) -> None:
         cell, gates = type(self).__name__, self.gates
@@ -143,11 +149,6 @@ class Recurrent(Layer):
         """Size of h."""
         return self.weight_hh.shape[1]
 
-    def loops(self) -> tuple[Callable, Callable]:
-        """One step of the cell and the way back through it, as kernels of loops.py: the `step` and
-        `step_back` of timeloop.py."""
-        raise NotImplementedError
-
     def weights(self) -> tuple[VirtualWeight, ...]:
         """weight_ih, weight_hh, and those of bias_ih and bias_hh that there are."""
         return tuple(w for w in self._named() if w is not None)
@@ -159,7 +160,7 @@ class Recurrent(Layer):
         step: int | None = None,
         state: State | None = None,
         lengths: np.ndarray | None = None,
-    ) -> tuple[np.ndarray, Tape]:
+    ) -> tuple[np.ndarray, Cache]:
         """x (batch, length, features) -> y (batch, length, hidden), h at each step.
 
         state: where the sequences start, as `state` returns it, h (batch, hidden) or the LSTM's
@@ -169,41 +170,43 @@ class Recurrent(Layer):
         no steps, or a length is not in 1 .. length.
         """
         cell = type(self).__name__
-        x = float_array(x, f"x of {cell}", (None, None, self.features))
+        x = float_array(x, f"x of {cell}", (None, None, self.features), device=True)
         batch, length, _ = x.shape
         if length == 0:
             raise ValueError(f"x of {cell} must have at least 1 step, got {x.shape}; leave it out")
         ends = self._lengths(lengths, batch, length)
         start = self.to_arrays(state, f"state of {cell}", batch, x.dtype)
-        weights = self._weights(params, x.dtype)
-        return timeloop.forward(self, x, start, ends, weights)
+        tables = (w and self._table(params, w, x.dtype) for w in self._named())
+        pairs = zip(self._named(), tables, strict=True)
+        weights = tuple(w and core.gather(table, w) for w, table in pairs)
+        y, final, tape = core.recur(self, x, start, ends, weights)
+        return y, Cache((batch, length), x.dtype, final, tape)
 
-    def backward(self, params: Params, cache: Tape, dy: np.ndarray) -> tuple[np.ndarray, Params]:
+    def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy (batch, length, hidden) -> dx, of x's shape, and the gradient of each table."""
         dx, _, grads = self.backward_state(params, cache, dy)
         return dx, grads
 
     def backward_state(
-        self, params: Params, cache: Tape, dy: np.ndarray, dstate: State | None = None
+        self, params: Params, cache: Cache, dy: np.ndarray, dstate: State | None = None
     ) -> tuple[np.ndarray, State, Params]:
         """`backward`, from the gradient of the final state too (None: 0): dx, the gradient of the
         initial state, and that of each table. What of dy lies in the padding does not matter."""
         cell = type(self).__name__
-        batch, length = len(cache.lengths), cache.inputs.shape[1] // (self.features + self.hidden)
-        shape = (batch, length, self.hidden)
-        dy = float_array(dy, f"dy of {cell}", shape, cache.gates.dtype)
-        dfinal = self.to_arrays(dstate, f"dstate of {cell}", batch, dy.dtype)
-        dx, dinitial, dweights = timeloop.backward(self, cache, dy, dfinal)
-        own = [(w, dw) for w, dw in zip(self._named(), dweights, strict=True) if w is not None]
-        dtables = together([partial(core.scatter_add, dw.reshape(w.shape), w) for w, dw in own])
+        shape = (*cache.shape, self.hidden)
+        dy = float_array(dy, f"dy of {cell}", shape, cache.dtype, device=True)
+        dfinal = self.to_arrays(dstate, f"dstate of {cell}", len(dy), cache.dtype)
+        dx, dinitial, dweights = core.recur_backward(self, cache.tape, dy, dfinal)
         grads: Params = {}
-        for (w, _), dtable in zip(own, dtables, strict=True):
-            grads[w.table] = grads[w.table] + dtable if w.table in grads else dtable
+        for w, dw in zip(self._named(), dweights, strict=True):
+            if w is not None:
+                dtable = core.scatter_add(dw.reshape(w.shape), w)
+                grads[w.table] = core.add(grads[w.table], dtable) if w.table in grads else dtable
         return dx, self.from_arrays(dinitial), grads
 
-    def state(self, cache: Tape) -> State:
+    def state(self, cache: Cache) -> State:
         """The state after the forward pass that left `cache`, from which the next may start."""
-        return self.from_arrays(tuple(s.copy() for s in cache.final))
+        return self.from_arrays(cache.final)
 
     def to_arrays(self, state: State | None, name: str, batch: int, dtype: np.dtype) -> States:
         """The arrays of a state, checked; None: zeros."""
@@ -211,11 +214,11 @@ class Recurrent(Layer):
         if state is None:
             return tuple(np.zeros(shape, dtype) for _ in range(self.states))
         if self.states == 1:
-            return (float_array(state, name, shape, dtype),)
+            return (float_array(state, name, shape, dtype, device=True),)
         if not isinstance(state, (tuple, list)) or len(state) != self.states:
             raise TypeError(f"{name} must be a pair (h, c) of arrays, got {type(state).__name__}")
         return tuple(
-            float_array(s, f"{part} of the {name}", shape, dtype)
+            float_array(s, f"{part} of the {name}", shape, dtype, device=True)
             for part, s in zip("hc", state, strict=True)
         )
 
@@ -226,17 +229,9 @@ class Recurrent(Layer):
     def _named(self) -> list[VirtualWeight | None]:
         return [getattr(self, name) for name in NAMES]
 
-    def _weights(self, params: Params, dtype: np.dtype) -> Weights:
-        own = self.weights()
-        tables = [parameter(params, w.table, (w.hash.buckets,), dtype) for w in own]
-        full = iter(
-            together([partial(core.gather, t, w) for t, w in zip(tables, own, strict=True)])
-        )
-        V_ih, V_hh, *biases = (w and next(full) for w in self._named())
-        shape = self.gates, self.hidden
-        return Weights(
-            V_ih, V_hh, *(np.zeros(shape, dtype) if b is None else b.reshape(shape) for b in biases)
-        )
+    @staticmethod
+    def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
+        return parameter(params, w.table, (w.hash.buckets,), dtype)
 
     def _lengths(self, lengths: np.ndarray | None, batch: int, length: int) -> np.ndarray:
         if lengths is None:

@@ -11,43 +11,31 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from minihash.core.numba.loops import choose, each, larger, one, tanh
+from minihash.compile.reals import choose, larger, one, tanh, zero
 from minihash.layers.recurrent import Recurrent
 
 
-def forward_tanh(t, rows, hidden, z, q, b_ih, b_hh, states, kept):
-    """Step t: z[t], of V_ih x, becomes h; q: of V_hh h of the step before; states: h."""
-    for r in each(rows):
-        for c in each(hidden):
-            z[t, r, 0, c] = tanh((z[t, r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c]))
-        for c in each(hidden):
-            states[0, t + 1, r, c] = z[t, r, 0, c]
+def step(a, r, state):
+    """The next state (h,), and what `step_back` reads. A body of real numbers."""
+    h = tanh(a[0] + r[0])
+    return (h,), (h,)
 
 
-def backward_tanh(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
-    """Back through step t; all that flows to the state before comes through dr, which is da."""
-    for r in each(rows):
-        for c in each(hidden):
-            h = z[t, r, 0, c]
-            da[t, r, 0, c] = (dstate[0, r, c] + dy[t, r, c]) * (one - h * h)
-            dstate[0, r, c] = 0
+def step_back(kept, before, dstate):
+    """da, dr, and the gradient of the state before, but for what comes through r."""
+    h = kept[0]
+    da = (dstate[0] * (one - h * h),)
+    return da, da, (zero,)
 
 
-def forward_relu(t, rows, hidden, z, q, b_ih, b_hh, states, kept):
-    for r in each(rows):
-        for c in each(hidden):
-            sum_ = (z[t, r, 0, c] + b_ih[0, c]) + (q[r, 0, c] + b_hh[0, c])
-            z[t, r, 0, c] = larger(sum_, one - one)
-        for c in each(hidden):
-            states[0, t + 1, r, c] = z[t, r, 0, c]
+def relu_step(a, r, state):
+    h = larger(a[0] + r[0], zero)
+    return (h,), (h,)
 
 
-def backward_relu(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
-    for r in each(rows):
-        for c in each(hidden):
-            d = dstate[0, r, c] + dy[t, r, c]
-            da[t, r, 0, c] = choose(z[t, r, 0, c] <= one - one, one - one, d)
-            dstate[0, r, c] = 0
+def relu_step_back(kept, before, dstate):
+    da = (choose(kept[0] <= zero, zero, dstate[0]),)
+    return da, da, (zero,)
 
 
 @dataclass(frozen=True)
@@ -75,8 +63,12 @@ class RNN(Recurrent):
                 "choose one of them"
             )
 
-    def loops(self) -> tuple[Callable, Callable]:
-        """One step and its backward, as Recurrent says."""
-        if self.nonlinearity == "relu":
-            return forward_relu, backward_relu
-        return forward_tanh, backward_tanh
+    @property
+    def step(self) -> Callable:
+        """The equations of its nonlinearity."""
+        return relu_step if self.nonlinearity == "relu" else step
+
+    @property
+    def step_back(self) -> Callable:
+        """And backward."""
+        return relu_step_back if self.nonlinearity == "relu" else step_back

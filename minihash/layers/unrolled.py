@@ -21,10 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from minihash.checks import float_array
+from minihash.checks import check_field, float_array
 from minihash.hashes import Compose, Hash, Identity, Modulus
-from minihash.hashes.hash import check_field
-from minihash.layers.cells import CELLS
 from minihash.layers.dense import Dense
 from minihash.layers.layer import Layer, Params
 from minihash.layers.recurrent import Recurrent, State
@@ -113,14 +111,14 @@ class Unrolled(Layer):
         """
         x = float_array(x, "x of Unrolled", (None, self.length, self.layer.features))
         states = self.layer.to_arrays(state, "state of Unrolled", len(x), x.dtype)
-        forward, _ = CELLS[type(self.layer)]
         h, caches = [], []
         for t, (on_x, on_h) in enumerate(self.steps):
             a, cache_x = on_x.forward(params, x[:, t], step)
             r, cache_h = on_h.forward(params, states[0], step)
-            states, cache = forward(self.layer, a, r, states)
+            before = states
+            states, kept = self.layer.step(self._gates(a), self._gates(r), before)
             h.append(states[0])
-            caches.append((cache_x, cache_h, cache))
+            caches.append((cache_x, cache_h, kept, before))
         return np.stack(h, axis=1), (caches, states)
 
     def backward(self, params: Params, cache: Any, dy: np.ndarray) -> tuple[np.ndarray, Params]:
@@ -137,18 +135,21 @@ class Unrolled(Layer):
         shape = (len(final[0]), self.length, self.layer.hidden)
         dy = float_array(dy, "dy of Unrolled", shape, final[0].dtype)
         dstates = self.layer.to_arrays(dstate, "dstate of Unrolled", len(dy), dy.dtype)
-        _, backward = CELLS[type(self.layer)]
         dx, grads = [], {}
         for t in reversed(range(self.length)):
-            (on_x, on_h), (cache_x, cache_h, own) = self.steps[t], caches[t]
-            da, dr, direct = backward(self.layer, own, (dstates[0] + dy[:, t], *dstates[1:]))
-            dx_t, more_x = on_x.backward(params, cache_x, da)
-            dh, more_h = on_h.backward(params, cache_h, dr)
+            (on_x, on_h), (cache_x, cache_h, kept, before) = self.steps[t], caches[t]
+            dstates = (dstates[0] + dy[:, t], *dstates[1:])
+            da, dr, direct = self.layer.step_back(kept, before, dstates)
+            dx_t, more_x = on_x.backward(params, cache_x, np.hstack(da))
+            dh, more_h = on_h.backward(params, cache_h, np.hstack(dr))
             dstates = (direct[0] + dh, *direct[1:])
             dx.append(dx_t)
             for name, grad in [*more_x.items(), *more_h.items()]:
                 grads[name] = grads[name] + grad if name in grads else grad
         return np.stack(dx[::-1], axis=1), self.layer.from_arrays(dstates), grads
+
+    def _gates(self, a: np.ndarray) -> tuple[np.ndarray, ...]:
+        return tuple(np.split(a, self.layer.gates, axis=1))
 
     def state(self, cache: Any) -> State:
         """The state after the forward pass that left `cache`."""

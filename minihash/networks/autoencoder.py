@@ -10,16 +10,10 @@ Sources: Baldi & Hornik, Neural Networks 2 (1989), for the linear one; tied weig
 JMLR 11 (2010).
 """
 
-from itertools import pairwise
-
-from minihash.hashes import Identity
-from minihash.hashes.hash import check_count
-from minihash.hashes.xxh32 import stream
 from minihash.layers import Dense, Sigmoid
 from minihash.layers.layer import Layer
-from minihash.networks.arbnet import make_hash, warn_of_repeats
+from minihash.networks.numbering import dense_shapes, free, numbered, warn_of_repeats
 from minihash.networks.sequential import Sequential
-from minihash.weights import VirtualWeight
 
 
 def tied_autoencoder(
@@ -43,23 +37,15 @@ def tied_autoencoder(
     >>> len({w.table for w in net.weights() if len(w.shape) == 2})
     2
     """
-    if not isinstance(sizes, (tuple, list)) or len(sizes) < 2:
-        raise ValueError(f"sizes must be at least two integers, got {sizes!r}; try (784, 32)")
-    sizes = tuple(check_count("each size", size, 1, 2**31 - 1) for size in sizes)
-    seed = check_count("seed", seed, 0, 2**32 - 1)
+    shapes = dense_shapes(sizes)
+    kind = "free" if bias else "none"
+    pairs = numbered(shapes, hash, compression, "layer", kind, seed, options)
     down, up = [], []
-    for k, (fan_in, fan_out) in enumerate(pairwise(sizes), 1):
-        salt = int(stream(seed, f"dense{k}"))
-        rule = make_hash(hash, compression, fan_out * fan_in, salt, options, fan_out, fan_in)
-        weight = VirtualWeight((fan_out, fan_in), rule, f"dense{k}.weight")
-        warn_of_repeats(f"dense{k}", weight)
-        down.append(Dense(weight, _free(fan_out, f"dense{k}.bias") if bias else None))
-        up.append(Dense(weight.T, _free(fan_in, f"dense{k}.T.bias") if bias else None))
+    for name, (weight, vector) in zip(shapes, pairs, strict=True):
+        warn_of_repeats(name, weight)
+        down.append(Dense(weight, vector))
+        up.append(Dense(weight.T, free(weight.shape[1], f"{name}.T.bias") if bias else None))
     layers: list = []
     for layer in [*down, *reversed(up)]:
         layers += [layer] if activation is None else [layer, activation]
     return Sequential(tuple(layers if activation is None else layers[:-1]))
-
-
-def _free(size: int, table: str) -> VirtualWeight:
-    return VirtualWeight((size,), Identity(size), table)

@@ -1,11 +1,13 @@
-"""Room 5: networks side by side, which share what they name alike.
+"""Room 5: networks side by side; tables of one name are shared.
 
     forward     y_n = f_n(x_n)        for each network n
-    backward    dx_n = J_n^T dy_n,    and a table's gradient is the sum over all its readers
+    backward    dx_n = J_n^T dy_n
+
+The gradient of a table is the sum over all its readers.
 
 Two tasks with one table (hard parameter sharing: Caruana, Machine Learning 28, 1997) are two
 networks whose weights name it, trained on the sum of their losses. With a table each and a SoftTie
-between them (see penalties.py) the sharing is soft.
+between them (see training/penalties.py) the sharing is soft.
 """
 
 import dataclasses
@@ -13,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from minihash.networks.sequential import Sequential
+from minihash.networks.sequential import Sequential, add
 from minihash.weights import VirtualWeight
 
 Params = dict[str, np.ndarray]
@@ -72,12 +74,12 @@ class Joint:
         self, params: Params, caches: list, dys: tuple[np.ndarray, ...]
     ) -> tuple[tuple, Params]:
         """The dx of each network, and the gradient of each parameter, summed over them."""
-        dxs, grads = [], {}
+        dxs: list = []
+        grads: Params = {}
         for network, cache, dy in zip(self.networks, caches, dys, strict=True):
             dx, more = network.backward(params, cache, dy)
             dxs.append(dx)
-            for name, grad in more.items():
-                grads[name] = grads[name] + grad if name in grads else grad
+            add(grads, more)
         return tuple(dxs), grads
 
     def running(self, params: Params, caches: list) -> Params:

@@ -14,12 +14,11 @@ import dataclasses
 
 import numpy as np
 
+from minihash.checks import check_count
 from minihash.hashes import Identity
-from minihash.hashes.hash import check_count
-from minihash.hashes.xxh32 import stream
 from minihash.layers import GRU, LSTM, RNN, Dense, Embedding, softmax_cross_entropy
-from minihash.layers.recurrent import NAMES, Recurrent, State
-from minihash.networks.arbnet import make_hash
+from minihash.layers.recurrent import Recurrent, State
+from minihash.networks.numbering import numbered
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
 
@@ -45,8 +44,8 @@ class LanguageModel:
         for layer in self.recurrent:
             if not isinstance(layer, Recurrent):
                 raise TypeError(
-                    f"between embedding and output are recurrent layers, got {layer!r}; leave it "
-                    "out"
+                    "layers between embedding and output must be recurrent, got "
+                    f"{layer!r}; leave it out"
                 )
         E, D = self.embedding.weight.shape, self.output.weight.shape
         given = (E[1], *(layer.hidden for layer in self.recurrent))
@@ -95,8 +94,7 @@ class LanguageModel:
         return loss, grads, states
 
     def to_arrays(self, states: States) -> Params:
-        """The arrays of the states by name: h and c of the first layer, h2 and c2 of the second
-        ..."""
+        """The arrays of the states by name: h and c of the first layer, h2 and c2 of the next."""
         pairs = zip(self._names(), self.recurrent, states, strict=True)
         arrays = ((names, s if layer.states > 1 else (s,)) for names, layer, s in pairs)
         return {name: a for names, s in arrays for name, a in zip(names, s, strict=True)}
@@ -107,7 +105,7 @@ class LanguageModel:
         if arrays.keys() != (expected := {name for own in names for name in own}):
             cell = type(self.recurrent[0]).__name__
             raise ValueError(
-                f"the state of {cell} must be of {', '.join(sorted(expected))}, got "
+                f"the state of {cell} must hold {', '.join(sorted(expected))}, got "
                 f"{', '.join(sorted(arrays)) or 'none'}; start anew"
             )
         pairs = zip(self.recurrent, names, strict=True)
@@ -134,13 +132,13 @@ def language_model(
     layers: int = 1,
     **options: object,
 ) -> LanguageModel:
-    """A model of so many characters.
+    """A model of a text of `vocabulary` different characters.
 
-    cell: "rnn", "gru" or "lstm". embedding: its width; None: that of the state. tied: whether the
-    output reads the embedding's weights, which takes equal widths. layers: how many, one above the
-    other. hash, compression, options: of the two matrices of each cell, as for `arbnet`, which all
-    share a table (scope "network") or have one each ("layer"); embeddings and biases are free.
-    truncate: as for the cell.
+    hidden: the width of the state. cell: "rnn", "gru" or "lstm". embedding: its width; None: that
+    of the state. tied: whether the output reads the embedding's weights, which needs equal widths.
+    layers: how many, one above the other. hash, compression, options: as for `arbnet`, of the two
+    matrices of each cell. All of them share a table (scope "network") or have one each ("layer");
+    embeddings and biases are free. truncate: as for the cell.
     Raises TypeError or ValueError for anything else.
 
     >>> model = language_model(65, 128, "gru", tied=True, hash="uniform", compression=0.25)
@@ -149,15 +147,13 @@ def language_model(
     """
     if cell not in CELLS:
         raise ValueError(f"cell must be one of {', '.join(CELLS)}, got {cell!r}")
-    if scope not in ("network", "layer"):
-        raise ValueError(f'scope must be "network" or "layer", got {scope!r}')
     vocabulary = check_count("vocabulary", vocabulary, 1, 2**31 - 1)
     hidden = check_count("hidden", hidden, 1, 2**31 - 1)
     width = hidden if embedding is None else check_count("embedding", embedding, 1, 2**31 - 1)
     if tied and width != hidden:
         raise ValueError(
-            f"tied embeddings are as wide as the state, got an embedding of {width} and {hidden} "
-            "hidden; make them equal, or untie them"
+            f"tied embeddings must be as wide as the state, got an embedding of {width} and a "
+            f"state of {hidden}; make them equal, or untie them"
         )
     layers = check_count("layers", layers, 1, MOST_LAYERS)
     plain = [
@@ -167,8 +163,14 @@ def language_model(
     E = VirtualWeight((vocabulary, width), Identity(vocabulary * width), "embedding")
     D = VirtualWeight((vocabulary, hidden), Identity(vocabulary * hidden), "output")
     bias = VirtualWeight((vocabulary,), Identity(vocabulary), "output.bias")
-    hashed = _hashed(plain, cell, scope, hash, compression, seed, options)
-    return LanguageModel(Embedding(E), hashed, Dense(E if tied else D, bias))
+    shapes = {w.table: w.shape for layer in plain for w in (layer.weight_ih, layer.weight_hh)}
+    pairs = numbered(shapes, hash, compression, scope, "none", seed, options, cell, suffix="")
+    matrices = [w for w, _ in pairs]
+    recurrent = tuple(
+        dataclasses.replace(layer, weight_ih=ih, weight_hh=hh)
+        for layer, ih, hh in zip(plain, matrices[::2], matrices[1::2], strict=True)
+    )
+    return LanguageModel(Embedding(E), recurrent, Dense(E if tied else D, bias))
 
 
 def suffix(k: int) -> str:
@@ -178,29 +180,3 @@ def suffix(k: int) -> str:
     ['lstm', 'lstm2', 'lstm3']
     """
     return str(k) if k > 1 else ""
-
-
-def _hashed(
-    plain: list[Recurrent],
-    cell: str,
-    scope: str,
-    hash: str,
-    compression: float,
-    seed: int,
-    options: dict[str, object],
-) -> tuple[Recurrent, ...]:
-    """The layers with their matrices under a hash."""
-    matrices = [{name: getattr(layer, name) for name in NAMES[:2]} for layer in plain]
-    size, first_id = sum(w.size for own in matrices for w in own.values()), 0
-    rule = make_hash(hash, compression, size, seed, options) if scope == "network" else None
-    for own in matrices:
-        for name, w in own.items():
-            if scope == "network":
-                own[name] = VirtualWeight(w.shape, rule, cell, first_id)
-                first_id += w.size
-            else:
-                salt = int(stream(seed, w.table))
-                salted = make_hash(hash, compression, w.size, salt, options, *w.shape)
-                own[name] = dataclasses.replace(w, hash=salted)
-    pairs = zip(plain, matrices, strict=True)
-    return tuple(dataclasses.replace(layer, **own) for layer, own in pairs)

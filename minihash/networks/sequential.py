@@ -1,7 +1,9 @@
-"""Room 5: networks.
+"""Room 5: layers one after another.
 
-forward     y = f_L( ... f_1(x))
-backward    dx = J_1^T ... J_L^T dy; the gradient of a table is the sum over all its readers
+    forward     y = f_L( ... f_1(x))
+    backward    dx = J_1^T ... J_L^T dy
+
+The gradient of a table is the sum over all its readers.
 """
 
 import dataclasses
@@ -9,6 +11,7 @@ import math
 
 import numpy as np
 
+from minihash import core
 from minihash.hashes.xxh32 import stream, unit
 from minihash.weights import VirtualWeight
 
@@ -17,8 +20,8 @@ from minihash.weights import VirtualWeight
 class Sequential:
     """Layers one after another; parameters are one flat dict for all of them.
 
-    Raises ValueError if two virtual weights name one table with different numbers of buckets, or
-    two layers one other array.
+    Raises ValueError if two virtual weights name one table but differ in their number of buckets,
+    or if two layers hold arrays of one name.
 
     >>> from minihash.hashes import Uniform
     >>> from minihash.layers import ELU, Dense
@@ -52,9 +55,10 @@ class Sequential:
         return [w for layer in self.layers for w in layer.weights()]
 
     def init(self, seed: int = 0, dtype: type = np.float32) -> dict[str, np.ndarray]:
-        """Fresh parameters. A table read by matrices is U(-b, b), b^2 = sum of fan_out / sum of
-        size over them (b = 1 / sqrt(fan_in) for one, as in HashedNets); a table of biases alone is
-        0.
+        """Fresh parameters.
+
+        A table that matrices read is U(-b, b), b^2 = (sum of their fan_out) / (sum of their sizes):
+        for one matrix b = 1 / sqrt(fan_in), as in HashedNets. A table of biases alone is 0.
         """
         params = {}
         for name in dict.fromkeys(w.table for w in self.weights()):
@@ -94,8 +98,8 @@ class Sequential:
     def gradients(
         self, params: dict[str, np.ndarray], caches: list, dy: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """The gradient of each parameter as `backward` gives it, without dx: before the first layer
-        that has parameters there is nothing to do."""
+        """The gradient of each parameter as `backward` gives it, without dx. Layers before the
+        first that has parameters are left out."""
         grads: dict[str, np.ndarray] = {}
         first = next((k for k, f in enumerate(self.layers) if f.weights() or f.trainable()), None)
         if first is None:
@@ -117,4 +121,4 @@ class Sequential:
 def add(grads: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> None:
     """grads += more, by name."""
     for name, grad in more.items():
-        grads[name] = grads[name] + grad if name in grads else grad
+        grads[name] = core.add(grads[name], grad) if name in grads else grad

@@ -1,5 +1,4 @@
-"""Room 6: character language models, p(next character | all before): trained, measured, made to
-write.
+"""Room 6: character language models: to train them, to measure them, to let them write.
 
     training    the text is cut into `batch` streams, read side by side, `length` characters a step;
                 the states go on from step to step, gradients do not (truncated back-propagation
@@ -18,8 +17,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minihash.checks import index_array
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, index_array
 from minihash.hashes.xxh32 import stream, unit
 from minihash.layers import softmax_cross_entropy
 from minihash.networks.language_model import LanguageModel, Params
@@ -29,12 +27,12 @@ from minihash.training import State, Training, epochs, updated
 def steps(
     model: LanguageModel, training: Training, state: State, tokens: np.ndarray, length: int = 64
 ) -> Iterator[tuple[State, dict]]:
-    """Go on from `state`, at first `minihash.training.start(model.network, training)`, to the end
-    of the last epoch; yields, after each step, the new state and a report of the current epoch:
-    loss (a character's, in nats, over those read so far), rate, batches.
+    """Go on from `state` to the end of the last epoch; yields, after each step, the new state and a
+    report of the current epoch: loss (nats a character, over those read so far), rate, batches.
 
-    tokens: the text, integers (characters,). training: batch_size is the number of streams. The
-    recurrent states go on in `state.carried`, so that a run goes on from any of its states.
+    state: at first `minihash.training.start(model.network, training)`. tokens: the text, integers
+    (characters,). training: batch_size is the number of streams. The recurrent states are kept in
+    `state.carried`, so that a run can go on from any of its states.
     Raises TypeError or ValueError, before any step, for tokens beyond the vocabulary, or streams
     shorter than `length`.
 
@@ -84,14 +82,14 @@ def streams(
 def bits_per_character(
     model: LanguageModel, params: Params, tokens: np.ndarray, length: int = 256
 ) -> float:
-    """What the model needs for a character of the text, on average; the first is given.
+    """Bits that the model needs for a character of the text, on average; the first is given.
 
-    tokens: integers (characters,), at least 2. length: of what is read at once; the result is the
-    same for any, to rounding. Raises TypeError or ValueError for other tokens.
+    tokens: integers (characters,), at least 2. length: how many are read at once, which changes the
+    result by rounding alone. Raises TypeError or ValueError for other tokens.
     """
     tokens = index_array(tokens, "tokens", model.embedding.weight.shape[0])
     if tokens.ndim != 1 or len(tokens) < 2:
-        raise ValueError(f"tokens must be 2 or more in a row, got {tokens.shape}; give a text")
+        raise ValueError(f"tokens must have shape (n,), n >= 2, got {tokens.shape}; give a text")
     total, states = 0.0, None
     for first in range(0, len(tokens) - 1, length):
         targets = tokens[first + 1 : first + 1 + length]
@@ -112,12 +110,14 @@ def generate(
     """`length` tokens that go on after the prompt, intp (length,).
 
     prompt: tokens (n,), at least one. temperature: 0 takes the likeliest character each time.
-    Raises TypeError or ValueError for another prompt, a length below 0, a temperature that is
-    negative or no number.
+    Raises TypeError or ValueError for another prompt, a length below 0, or a temperature that is
+    negative or not finite.
     """
     prompt = index_array(prompt, "prompt", model.embedding.weight.shape[0])
     if prompt.ndim != 1 or not len(prompt):
-        raise ValueError(f"the prompt must have at least one character, got {prompt.shape}")
+        raise ValueError(
+            f"the prompt must have at least one character, got shape {prompt.shape}; give it some"
+        )
     if not 0 <= temperature < math.inf:
         raise ValueError(f"temperature must be at least 0 and finite, got {temperature}; try 0.8")
     length = check_count("length", length, 0, 2**32 - 1)

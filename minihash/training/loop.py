@@ -12,7 +12,7 @@ Everything that changes is in one `State`, every random choice is a pure functio
 step), and nothing is mutated: a run continued from any of its states ends with the same bits as one
 that was never stopped.
 
-Source of the defaults: Chang & Lipson, ArbNets, section 3 (SGD, rate 0.1, momentum 0.9, rate / 10
+Source of the defaults: Chang & Lipson, ArbNets, section 4.3 (SGD, rate 0.1, momentum 0.9, rate / 10
 when four epochs bring no better training accuracy). The batch size and the loss are not given
 there.
 """
@@ -24,8 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from minihash.checks import real_field
-from minihash.hashes.hash import check_field
+from minihash.checks import check_field, real_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
 from minihash.layers import mean_squared_error, softmax_cross_entropy
 from minihash.networks.sequential import Sequential
@@ -39,7 +38,7 @@ LOSSES = {"cross-entropy": softmax_cross_entropy, "squared-error": mean_squared_
 
 @dataclass(frozen=True)
 class Training:
-    """What a run is, beside its network and data. loss: a name in `LOSSES`.
+    """The settings of a run, but for its network and data. loss: a name in `LOSSES`.
 
     >>> Training(epochs=2).batch_size
     50
@@ -65,7 +64,9 @@ class Training:
         object.__setattr__(self, "penalties", tuple(self.penalties))
         for penalty in self.penalties:
             if not isinstance(penalty, Penalty):
-                raise TypeError(f"penalties must be of minihash.penalties, got {penalty!r}")
+                raise TypeError(
+                    f"penalties must be of minihash.training.penalties, got {penalty!r}"
+                )
         if self.penalties and self.optimiser.gain == math.inf:
             raise ValueError("penalties need an optimiser with momentum below 1; lower it")
         real_field(self, "rate", 0, math.inf)
@@ -75,7 +76,7 @@ class Training:
 
 @dataclass(frozen=True)
 class State:
-    """Where a run is: all that the next step depends on."""
+    """How far a run is: all that its next step depends on."""
 
     params: dict[str, np.ndarray]
     optimiser: dict[str, np.ndarray]
@@ -84,9 +85,9 @@ class State:
     batch: int = 0  # batches of the current epoch that are over
     step: int = 0  # steps that are over
     loss_sum: float = 0.0  # over the examples of the current epoch so far
-    correct: int = 0  # classified rightly, where the loss is of classes
-    seen: int = 0
-    carried: dict[str, np.ndarray] = field(default_factory=dict)  # by a language model, see there
+    correct: int = 0  # examples classified rightly, under the cross-entropy
+    seen: int = 0  # examples of the current epoch so far
+    carried: dict[str, np.ndarray] = field(default_factory=dict)  # the states of a language model
 
 
 def start(network: Sequential, training: Training, dtype: type = np.float32) -> State:
@@ -133,10 +134,10 @@ def steps(
     under the cross-entropy alone), rate, batches.
 
     x: stored examples (count, ...), made floats batch by batch: to_input(x[batch], dtype).
-    labels: integers (count,); under the squared error what is to come out, floats (count, outputs)
-    of the parameters' dtype, or None: what went in, as of an autoencoder.
-    Raises TypeError or ValueError if data or penalties do not fit the network, or the state is
-    beyond the last batch of an epoch of these, before any step.
+    labels: under the cross-entropy, integers (count,). Under the squared error, the targets: floats
+    (count, outputs) of the parameters' dtype, or None for the inputs themselves (an autoencoder).
+    Raises TypeError or ValueError, before any step, if data or penalties do not fit the network, or
+    if the state is beyond the last batch of an epoch of these data.
     """
     penalties.checked(training.penalties, state.params, trained(network))
     labels = fitting_labels(network, state.params, x, labels, to_input, training.loss)
@@ -159,14 +160,14 @@ def epochs(
     advance: Callable[[State, Any, float], State],
     classifies: bool,
 ) -> Iterator[tuple[State, dict]]:
-    """The loop of all models; yields as `steps` does. parts: the batches of an epoch, by its
-    number; advance: one step, of (state, batch, rate)."""
+    """The loop of all models; yields what `steps` does. parts(epoch): its batches.
+    advance(state, batch, rate): the state after one step more."""
     while state.epoch < training.epochs:
         order = parts(state.epoch)
         if state.batch >= len(order):
             raise ValueError(
-                f"the run is {state.batch} batches into an epoch, which here has {len(order)}; go "
-                "on with the data and the batch size it began with"
+                f"the run is {state.batch} batches into an epoch, but an epoch of these data has "
+                f"{len(order)}; go on with the data and the batch size it began with"
             )
         for batch in order[state.batch :]:
             rate = training.schedule.rate(training.rate, state.schedule, state.step)
@@ -229,8 +230,8 @@ def fitting_labels(
     to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
     loss: str = "cross-entropy",
 ) -> np.ndarray | None:
-    """The labels, integers under the cross-entropy, refused unless x and they fit each other and
-    the network, which tells by its output for the first example."""
+    """The labels, integers under the cross-entropy; refused unless they fit x and the network's
+    output for the first example."""
     itself = labels is None and loss == "squared-error"
     count = len(x) if itself else len(labels)
     if len(x) != count or not len(x):

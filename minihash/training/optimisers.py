@@ -60,7 +60,7 @@ class SGD:
 
     @property
     def gain(self) -> float:
-        """How many times the rate a gradient moves w in all, as momentum carries it on."""
+        """How far a gradient moves w in all, in units of the rate: momentum repeats it."""
         return 1 / (1 - self.momentum) if self.momentum < 1 else math.inf
 
     def init(self, params: Arrays, names: Iterable[str]) -> Arrays:

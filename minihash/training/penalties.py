@@ -1,4 +1,4 @@
-"""Room 6: penalties on tables, which sharing is compared with.
+"""Room 6: penalties on tables, the alternatives that sharing is compared with.
 
     L2            P = strength / 2 sum w^2             gradient strength w
     SoftTie       P = strength / 2 sum (a - b)^2       gradients strength (a - b), strength (b - a)
@@ -12,10 +12,10 @@ from w to w*, and the others `shrink` that:
 
     w' = prox(w*),   prox(v) = the w that minimises |w - v|^2 / 2 + rate P(w)
 
-which makes entries exactly 0, as no gradient does. Under SGD with momentum each gradient moves w by
-rate / (1 - momentum) in all, so that is the rate here: where training comes to rest, the sum of the
-loss and P is least. With Adam it is Adam's, and the distance is still the Euclidean one. Nothing is
-kept from step to step.
+which makes entries exactly 0, as no gradient does. Under SGD with momentum a gradient moves w by
+rate / (1 - momentum) in all, and that is the rate here: then training comes to rest where the sum
+of the loss and P is least. Under Adam the rate is Adam's, and the distance is still Euclidean.
+Nothing is kept from step to step.
 
 Sources: Tibshirani, JRSS B 58 (1996), L1; Yuan & Lin, JRSS B 68 (2006), groups; proximal steps:
 Parikh & Boyd, Proximal Algorithms (2014), sections 4.2 and 6.5; WeightDecay: Loshchilov & Hutter,
@@ -52,8 +52,8 @@ class Penalty:
         return {}
 
     def shrink(self, before: Params, after: Params, rate: float) -> Params:
-        """The tables as the penalty changes them, once the optimiser has gone from `before` to
-        `after`, if it does."""
+        """The tables that the penalty changes, once the optimiser has gone from `before` to
+        `after`."""
         return {}
 
     def check(self, params: Params) -> None:
@@ -63,7 +63,7 @@ class Penalty:
 
 
 class OnTables(Penalty):
-    """Base of penalties on each of some tables by itself."""
+    """Base of penalties that are on each of their tables by itself."""
 
     tables: tuple[str, ...]
 
@@ -104,7 +104,7 @@ class L2(OnTables):
 
 @dataclass(frozen=True)
 class WeightDecay(OnTables):
-    """Decay that no optimiser's moments see: with Adam it is AdamW.
+    """Decay that stays out of the optimiser's moments: with Adam it is AdamW.
 
     >>> before, after = {"W": np.array([2.0])}, {"W": np.array([1.0])}
     >>> WeightDecay(0.5, ("W",)).shrink(before, after, rate=0.5)
@@ -151,9 +151,9 @@ class L1(OnTables):
 class GroupLasso(Penalty):
     """strength sum over groups of sqrt(n_g) ||w_g||, which makes whole groups 0.
 
-    weight: a matrix whose rows are the groups: n_g entries of its table each, and no entry in two.
-    Under Identity it is the table viewed as rows (outputs of a dense layer), and its `.T` as
-    columns (inputs); under Lookup its rows are any groups, with sign 0 where one is shorter.
+    weight: a matrix. Its rows are the groups, of n_g entries of its table each; no entry is in two.
+    Under Identity the groups are the rows of a dense layer (its outputs), or with `.T` its columns
+    (its inputs). Under Lookup they are any groups, filled up with sign 0 where one is shorter.
     Raises TypeError or ValueError for anything else.
 
     >>> from minihash.hashes import Identity
@@ -177,8 +177,8 @@ class GroupLasso(Penalty):
             )
         if balance(w.hash, w.size, w.first_id).load.max() > 1:
             raise ValueError(
-                f"no entry of the table {w.table!r} may be in two groups, as under "
-                f"{type(w.hash).__name__}; group the entries of the table, by an Identity hash"
+                f"no entry of the table {w.table!r} may be in two groups, as it is under "
+                f"{type(w.hash).__name__}; group the entries of the table with an Identity hash"
             )
 
     @property
@@ -250,7 +250,7 @@ class SoftTie(Penalty):
         if a.shape != b.shape:
             raise ValueError(
                 f"tables that SoftTie ties must have one shape, got {a.shape} of "
-                f"{self.tables[0]!r} and {b.shape} of {self.tables[1]!r}; give both one hash's size"
+                f"{self.tables[0]!r} and {b.shape} of {self.tables[1]!r}; give both one size"
             )
 
 

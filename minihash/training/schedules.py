@@ -8,19 +8,18 @@
 A schedule is a frozen dataclass of pure functions; what it remembers is a small dict that JSON can
 hold, so that a stopped run goes on with the same rates.
 
-Sources: Chang & Lipson, ArbNets, section 3 (Plateau: rate / 10 after four epochs); the released
-code of HashedNets, arXiv 1504.04788, by way of Torch7's optim.sgd (Decay).
+Sources: Chang & Lipson, ArbNets, section 4.3 (Plateau: rate / 10 after four epochs); the
+released code of HashedNets, arXiv 1504.04788, through Torch7's optim.sgd (Decay).
 """
 
 import math
 from dataclasses import dataclass
 
-from minihash.checks import real_field
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, real_field
 
 
 class Schedule:
-    """Base of all schedules: what one without memory answers."""
+    """Base of all schedules, with the answers of one that remembers nothing."""
 
     def init(self) -> dict:
         """The state before the first epoch."""
@@ -50,10 +49,10 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Plateau(Schedule):
-    """The rate times `factor` whenever `patience` epochs in a row are no better than the best.
+    """The rate times `factor` whenever `patience` epochs in a row do not beat the best so far.
 
     After a drop the count begins again and the best accuracy stays. An epoch that equals the best
-    is no better. Raises TypeError or ValueError unless patience >= 1 and 0 <= factor <= 1.
+    does not beat it. Raises TypeError or ValueError unless patience >= 1 and 0 <= factor <= 1.
 
     >>> schedule = Plateau(patience=2, factor=0.5)
     >>> state = schedule.init()

@@ -127,7 +127,7 @@ BAD = {
     "train --model lstm --dataset short.txt": "the last tenth of short has 1 characters",
     "train --model lstm --dataset words.txt --length 18": "at least length 18 need 577 characters",
     "train --model lstm --dataset words.txt --batch-size 999": "lower the batch size or the length",
-    "train --model gru --dataset words.txt --tied --embedding 9": "embedding of 9 and 256 hidden",
+    "train --model gru --dataset words.txt --tied --embedding 9": "of 9 and a state of 256",
     "train --model rnn --dataset words.txt --hidden 8,8": "have one size, got sizes 8,8",
     "train --model rnn --dataset words.txt --truncate 65": "of length 64, got truncate 65",
     "train --model rnn --dataset words.txt --clip 0": "clip must be a positive norm, got 0.0",

@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from minihash.core.numba import registers
+from minihash.core.numba import convolution, direct, registers
 from minihash.hashes import Identity
 from minihash.hashes.windows import Windows
-from minihash.layers import Conv2d, convolution, direct
+from minihash.layers import Conv2d
 from minihash.weights import VirtualWeight
 from tests.support.bounds import assert_within, gamma, total_eps
 from tests.support.conv_cases import bits, equal

@@ -1,30 +1,22 @@
-"""Loops over entries in both readings, tanh in arithmetic, and layers without Numba."""
-
-import ast
-import os
-import subprocess
-import sys
-from contextlib import contextmanager
-from unittest.mock import patch
+"""Loops over entries, compiled and as they stand, and tanh in arithmetic."""
 
 import numpy as np
 import pytest
-from hypothesis import given
 
+from minihash import core
+from minihash.compile.reals import tanh
 from minihash.core.numba import loops, registers, skinny
-from minihash.core.numba.loops import each, tanh
 from minihash.core.numba.simd_tanh import tanh32, tanh64
 from reference import torch_twins
-from tests.layers.test_recurrent import assert_within_balls, normal
+from tests.layers.test_recurrent import assert_within_balls
+from tests.support import backends  # noqa: F401
 from tests.support.recurrent_cases import (
     by_layer,
-    cases,
     every_kind,
     example,
     in_float64,
     tables_from_weights,
 )
-from tests.support.strategies import examples
 
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 BODIES = {np.float32: (tanh32, np.int32), np.float64: (tanh64, np.int64)}
@@ -53,38 +45,18 @@ def plain_product(x, W, y):
 
 @every_kind
 @both_dtypes
-def test_both_readings_give_the_same_bits(kind, dtype, monkeypatch):
-    """But for tanh and products, which are NumPy's own in its reading: here both have the same."""
+def test_compiled_loops_give_the_bits_of_the_same_loops_as_python(kind, dtype, monkeypatch):
     pytest.importorskip("numba")
     case = example(kind, dtype, batch=7, length=5, hidden=6)
     monkeypatch.setattr(registers, "available", lambda: False)
     monkeypatch.setattr(skinny, "inner_product", lambda: plain_product)
-    compiled = bits(by_layer(case))
-    used = []
-
-    def read(function, real, calls):
-        used.extend(call for _, call in calls)
-        return loops.read(function, real, calls, number_by_number(dtype), lambda n: (slice(n),))
-
-    monkeypatch.setattr(loops, "read_by_numba", read)
-    assert bits(by_layer(case)) == compiled
-    assert set(used) == {*case.layer.loops(), plain_product}
-
-
-@examples(20)
-@given(cases(normal))
-def test_numpys_reading_is_pytorch(case):
-    with without_numba():
-        found = by_layer(case)
-    expected = tables_from_weights(case, torch_twins.recurrent(case.kind, *in_float64(case)))
-    assert_within_balls(case, found, expected)
-
-
-@contextmanager
-def without_numba():
-    nowhere = patch.object(registers, "available", lambda: False)
-    with patch.object(loops, "HAVE_NUMBA", False), nowhere:
-        yield
+    with core.use("mixed"):
+        compiled = bits(by_layer(case))
+        monkeypatch.setattr(loops, "compiled", lambda function, jit: function)
+        loops._kernel.cache_clear()
+        with np.errstate(all="ignore"):
+            assert bits(by_layer(case)) == compiled
+    loops._kernel.cache_clear()
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("lstm", np.float32), ("gru", np.float64)])
@@ -92,40 +64,8 @@ def test_without_registers_for_tiles_it_is_pytorch(kind, dtype, monkeypatch):
     monkeypatch.setattr(registers, "available", lambda: False)
     case = example(kind, dtype, batch=20, hidden=7)
     expected = tables_from_weights(case, torch_twins.recurrent(case.kind, *in_float64(case)))
-    assert_within_balls(case, by_layer(case), expected)
-
-
-RESULTS = """
-import numpy as np
-from tests.support.recurrent_cases import KINDS, by_layer, example
-
-found = [
-    {name: result.tobytes() for name, result in by_layer(example(kind, dtype)).items()}
-    for kind in KINDS
-    for dtype in (np.float32, np.float64)
-]
-"""
-BARE = f"""
-import sys
-sys.modules["numba"] = None  # as if it were not installed
-{RESULTS}
-assert sys.modules["numba"] is None
-print(repr(found))
-"""
-
-
-def test_without_numba_layers_take_numpys_reading():
-    run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", BARE],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "MINIHASH_BACKEND": "numpy"},
-    )
-    assert run.returncode == 0, run.stderr
-    namespace: dict = {}
-    with without_numba(), patch.dict(os.environ, MINIHASH_BACKEND="numpy"):
-        exec(RESULTS, namespace)
-    assert ast.literal_eval(run.stdout) == namespace["found"]
+    with core.use("mixed"):
+        assert_within_balls(case, by_layer(case), expected)
 
 
 def numbers(dtype):
@@ -148,8 +88,8 @@ def numbers(dtype):
 
 
 def whole_row(rows, columns, x, y):
-    for r in each(rows):
-        for c in each(columns):
+    for r in range(rows):
+        for c in range(columns):
             y[r, c] = tanh(x[r, c])
 
 

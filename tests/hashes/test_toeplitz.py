@@ -26,7 +26,7 @@ from minihash.hashes import (
     border_balance,
 )
 from minihash.hashes.windows import Windows
-from minihash.networks.arbnet import make_hash
+from minihash.networks.numbering import make_hash
 from minihash.weights import VirtualWeight
 from tests.support.hash_strategies import toeplitzes
 

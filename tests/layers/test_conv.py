@@ -15,23 +15,18 @@ from hypothesis import given
 from torch.nn import functional
 
 from minihash import core
+from minihash.core.numba import convolution, patches
 from minihash.files.spec import decode, encode
 from minihash.hashes import HASHES, Compose, Identity, Lookup, Modulus, Toeplitz, Uniform
-from minihash.layers import Conv1d, Conv2d, convolution, patches
+from minihash.layers import Conv1d, Conv2d
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
 from reference import convolution as loops
+from tests.support.backends import array_backend  # noqa: F401
 from tests.support.bounds import assert_within, gamma, total_eps
 from tests.support.conv_cases import bits, cases, equal
 from tests.support.core_cases import with_threads
 from tests.support.strategies import cotangent, examples, frozen_dict, layouts
-
-
-@pytest.fixture(autouse=True, scope="module")
-def numpy_backend():
-    """The core, whose backends have their own tests, makes kernels only: no compilation."""
-    with core.use("numpy"):
-        yield
 
 
 @given(cases())
@@ -93,18 +88,16 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("numba", [True, False], ids=["numba", "numpy"])
 @pytest.mark.parametrize("cut", CUTS)
 @examples(10)
 @given(case=cases(most_images=9))
-def test_no_cut_and_no_thread_count_changes_integer_results(case, cut, numba):
+def test_no_cut_and_no_thread_count_changes_integer_results(case, cut):
     expected = bits(case.torch())
     columns, entries, lanes = CUTS[cut]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(patches, "COLUMNS", columns)
         patch.setattr(patches, "ENTRIES", entries)
         patch.setattr(convolution, "LANES", lanes)
-        patch.setattr(patches, "HAVE_NUMBA", numba and patches.HAVE_NUMBA)
         for threads in (1, 3):
             with with_threads(threads):
                 found = case.ours()

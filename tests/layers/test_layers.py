@@ -82,7 +82,7 @@ def test_backward_may_be_called_twice(layer, step):
 
 @pytest.mark.parametrize(
     ("name", "step"),
-    # BatchNorm1d has no statistics of nothing: test_batchnorm1d.py
+    # BatchNorm1d has no statistics of nothing: test_batch_norm.py
     [(name, step) for name in LAYERS for step in (None, 4) if (name, step) != ("BatchNorm1d", 4)],
 )
 def test_an_empty_batch_gives_an_empty_batch_and_zero_gradients(name, step):

@@ -4,14 +4,13 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
-import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from minihash import core
-from minihash.core.numba import timeloop
+from minihash.core.numba import recurrence
 from reference import recurrent as loops
 from reference import torch_twins
+from tests.support.backends import array_backend  # noqa: F401
 from tests.support.bounds import eps
 from tests.support.recurrent_balls import recurrent as balls
 from tests.support.recurrent_cases import (
@@ -40,16 +39,9 @@ def small(shape, dtype):
     return seeds.map(draw)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def numpy_backend():
-    """Gathering and scattering are the core's, with tests of their own: no compilation for each."""
-    with core.use("numpy"):
-        yield
-
-
 def cut_into(rows):
     """Parts of `rows` sequences, as long batches of large layers have them."""
-    return patch.multiple(timeloop, ROWS=rows, WORK=1)
+    return patch.multiple(recurrence, ROWS=rows, WORK=1)
 
 
 def assert_within_balls(case, found, expected, truncate=None):

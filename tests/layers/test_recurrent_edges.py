@@ -9,19 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minihash import core
-from minihash.core.numba import registers
+from minihash.core.numba import registers, skinny
 from minihash.files.spec import decode, encode
 from minihash.hashes import Identity, Uniform
-from minihash.layers import (
-    GRU,
-    LSTM,
-    RNN,
-    Dense,
-    Tanh,
-    skinny,
-)
+from minihash.layers import GRU, LSTM, RNN, Dense, Tanh
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
+from tests.support.backends import array_backend  # noqa: F401
 from tests.support.recurrent_cases import by_layer, every_kind, example
 from tests.support.strategies import cotangent, frozen, layouts, sizes
 

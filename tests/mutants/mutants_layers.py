@@ -1,9 +1,11 @@
-"""Deliberate bugs in the loops of convolution and of the recurrent layers."""
+"""Deliberate bugs in layers: in their backward passes, and in the loops of convolution and of the
+recurrent layers."""
 
 from tests.mutants.mutant import Mutant
 
 WHOLE = "tests/core/test_direct.py -k on_whole_numbers"
 TANH = "tests/core/test_loops.py -k ulps"
+POOLS = "tests/layers/test_pooling.py -k pools_are"
 
 LAYER_MUTANTS = [
     Mutant(
@@ -75,5 +77,117 @@ LAYER_MUTANTS = [
         "states[0, t + 1, b] = states[0, t, b]",
         "the second state of a sequence that has ended goes on",
         "tests/core/test_loops.py -k numpys_reading_is",
+    ),
+    Mutant(
+        "layers/pooling.py",
+        "in reversed(taps)",
+        "in taps",
+        "the last of equal entries taken for the largest",
+        POOLS,
+    ),
+    Mutant(
+        "layers/pooling.py",
+        "dx[inputs] += select(",
+        "dx[inputs] = select(",
+        "the last window's gradient alone where windows overlap",
+        POOLS,
+    ),
+    Mutant(
+        "layers/pooling.py",
+        "winners[outputs] == k",
+        "winners[outputs] >= k",
+        "a gradient for all entries up to the largest",
+        POOLS,
+    ),
+    Mutant(
+        "layers/pooling.py",
+        "share = dy / len(taps)",
+        "share = dy / dy[0].size",
+        "a gradient shared by outputs, not by taps",
+        POOLS,
+    ),
+    Mutant(
+        "layers/pooling.py",
+        "dx[inputs] += share[outputs]",
+        "dx[inputs] = share[outputs]",
+        "the last window's share alone where windows overlap",
+        POOLS,
+    ),
+    Mutant(
+        "layers/pooling.py",
+        "dy / math.prod(shape[2:])",
+        "dy / shape[2]",
+        "a global average over one axis of positions",
+        "tests/layers/test_pooling.py -k global_averages",
+    ),
+    Mutant(
+        "layers/batch_norm.py",
+        "dgamma / -n",
+        "dgamma / n",
+        "the variance's part of dx with the wrong sign",
+        "tests/layers/test_batch_norm.py -k training_is",
+    ),
+    Mutant(
+        "layers/batch_norm.py",
+        "n, dtype = x_hat.size // self.features, x_hat.dtype",
+        "n, dtype = len(x_hat), x_hat.dtype",
+        "the backward pass of images divided by the batch alone",
+        "tests/layers/test_batch_norm.py -k training_is",
+    ),
+    Mutant(
+        "layers/batch_norm.py",
+        "dx = dy * slope",
+        "dx = dy * self._wide(r)",
+        "gamma left out of the slope in evaluation",
+        "tests/layers/test_batch_norm.py -k evaluation_is",
+    ),
+    Mutant(
+        "layers/batch_norm.py",
+        "(dgamma.astype(dtype), dbeta.astype(dtype))",
+        "(dbeta.astype(dtype), dgamma.astype(dtype))",
+        "the gradients of gamma and beta exchanged",
+        "tests/layers/test_batch_norm.py -k training_is",
+    ),
+    Mutant(
+        "layers/losses.py",
+        "dlogits[np.arange(len(p)), labels] -= 1",
+        "dlogits[:, labels] -= 1",
+        "every example charged with the labels of all",
+        "tests/layers/test_losses.py -k cross_entropy_is_pytorchs",
+    ),
+    Mutant(
+        "layers/losses.py",
+        "error = prediction - target",
+        "error = target - prediction",
+        "a gradient that leads away from the target",
+        "tests/layers/test_losses.py -k squared_error_is_pytorchs",
+    ),
+    Mutant(
+        "layers/activations.py",
+        "np.subtract(1, dx, out=dx)",
+        "np.subtract(dx, 1, out=dx)",
+        "the slope of tanh with the wrong sign",
+        "tests/layers/test_activations.py -k pytorchs and Tanh",
+    ),
+    Mutant(
+        "layers/activations.py",
+        "dx = 1 - y",
+        "dx = 1 + y",
+        "y (1 + y) for the slope of the sigmoid",
+        "tests/layers/test_activations.py -k pytorchs and Sigmoid",
+    ),
+    Mutant(
+        "layers/activations.py",
+        "dx = np.minimum(y, 0)",
+        "dx = y + 0",
+        "a slope of ELU that grows with x",
+        "tests/layers/test_activations.py -k pytorchs and ELU",
+    ),
+    Mutant(
+        "layers/dropout.py",
+        '"dy of Dropout", shape, dtype), kept)',
+        '"dy of Dropout", shape, dtype), None)',
+        "a gradient through the entries that were dropped",
+        "tests/layers/test_layers.py -k dropout_keeps_what",
     ),
 ]

@@ -209,20 +209,26 @@ def test_bad_input_is_refused():
         (lambda: model.forward(params, text[None], ()), "a tuple of 1, one for each recurrent"),
         (
             lambda: model.from_arrays({"h": text, "h2": text}),
-            "state of RNN must be of h, got h, h2",
+            "state of RNN must hold h, got h, h2",
         ),
-        (lambda: language_model(3, 2, tied=True, embedding=3), "an embedding of 3 and 2 hidden"),
+        (
+            lambda: language_model(3, 2, tied=True, embedding=3),
+            "an embedding of 3 and a state of 2",
+        ),
         (lambda: train(text + 1, 1), r"tokens must lie in 0 \.\. 2"),
         (lambda: train(text, 3), "need 4 characters to train, got 3"),
         (lambda: train(text, 1, 3), "at least length 3 need 4 characters to train, got 3"),
-        (lambda: bits_per_character(model, params, text[:1]), "2 or more in a row"),
+        (
+            lambda: bits_per_character(model, params, text[:1]),
+            r"tokens must have shape \(n,\), n >= 2, got \(1,\)",
+        ),
         (lambda: generate(model, params, text[:0], 3), "at least one character"),
         (lambda: generate(model, params, text, 3, -1.0), "temperature must be at least 0"),
         (lambda: generate(model, params, text, 3, math.nan), "got nan"),
     ):
         with pytest.raises(ValueError, match=expected):
             call()
-    with pytest.raises(TypeError, match="between embedding and output are recurrent layers, got D"):
+    with pytest.raises(TypeError, match="between embedding and output must be recurrent, got D"):
         LanguageModel(E, (cell, D), D)
     wrong = VirtualWeight((4, 2), model.output.weight.hash.__class__(8), "wrong")
     with pytest.raises(ValueError, match=r"an embedding \(3, 2\) needs"):

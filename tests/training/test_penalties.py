@@ -205,12 +205,12 @@ HEAD = VirtualWeight((3,), Identity(3), "b")
         (
             lambda: GroupLasso(1.0, VirtualWeight((2, 3), Modulus(5), "W")),
             ValueError,
-            "no entry of the table 'W' may be in two groups, as under Modulus; ",
+            "no entry of the table 'W' may be in two groups, as it is under Modulus; ",
         ),
         (
             lambda: GroupLasso(1.0, VirtualWeight((9, 9), Uniform(90), "W")),
             ValueError,
-            "no entry of the table 'W' may be in two groups, as under Uniform; ",
+            "no entry of the table 'W' may be in two groups, as it is under Uniform; ",
         ),
         (
             lambda: GroupLasso(1.0, VirtualWeight((4, 4), Identity(15), "W")),
@@ -220,7 +220,7 @@ HEAD = VirtualWeight((3,), Identity(3), "b")
         (
             lambda: Training(penalties=(0.1,)),
             TypeError,
-            "penalties must be of minihash.penalties",
+            "penalties must be of minihash.training.penalties",
         ),
     ],
 )

@@ -182,7 +182,7 @@ def test_a_state_of_another_batch_size_is_refused():
     state = run(RUNS["sgd"])[1][0]
     assert state.batch == 2
     for size, count in [(17, 33), (40, 33), (10, 20)]:
-        with pytest.raises(ValueError, match=r"2 batches into .* here has [12]; go on"):
+        with pytest.raises(ValueError, match=r"2 batches into .* these data has [12]; go on"):
             run(replace(RUNS["sgd"], batch_size=size), state, count=count)
 
 

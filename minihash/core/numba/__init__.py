@@ -9,7 +9,10 @@ import numpy as np
 
 from minihash.compile.jit import HAVE_NUMBA
 from minihash.core.numba import cyclic, kernels, panel_rows
+from minihash.core.numba.convolution import convolve, convolve_backward  # noqa: F401
 from minihash.core.numba.panels import ENTRIES, blocks, lanes, lying, upright, workspace
+from minihash.core.numba.recurrence import recur, recur_backward  # noqa: F401
+from minihash.core.numpy import add, column_sum  # noqa: F401
 from minihash.core.threads import run_kernels
 from minihash.weights import VirtualWeight
 
@@ -53,8 +56,13 @@ def scatter_add_rows(dV: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.n
     return panel_rows.scatter_add_rows(dV, rows, w)
 
 
-def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return cyclic.matmul(x, table, w)
+def matmul(
+    x: np.ndarray, table: np.ndarray, w: VirtualWeight, b: np.ndarray | None = None
+) -> np.ndarray:
+    y = cyclic.matmul(x, table, w)
+    if b is not None:
+        y += b
+    return y
 
 
 def matmul_backward(

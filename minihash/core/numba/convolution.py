@@ -1,4 +1,4 @@
-"""Convolution of arrays, by products with patches: what Conv2d and Conv1d compute.
+"""Convolution of arrays, by products with patches.
 
 Where stride is 1 and vectors are full, without patches: direct.py. Elsewhere, with the patches X of
 a tile as columns (patches.py) and the kernel K as rows (o) of (c, t), for each group of channels:
@@ -52,11 +52,8 @@ def convolve(
 
 def convolve_backward(
     dy: np.ndarray, x: np.ndarray, K: np.ndarray, biased: bool, windows: Windows, groups: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """dx and dK, of the shapes of x and K, and dB (out_channels,), of dy of y's shape.
-
-    dB is summed in float64; zeros unless `biased`.
-    """
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """dx, dK and dB, which is summed in float64."""
     if direct.suits(x, K, windows, groups, backward=True):
         return direct.convolve_backward(dy, x, K, biased, windows, groups)
     height, width = len(K), x.shape[1] * math.prod(windows.kernel)
@@ -86,7 +83,8 @@ def convolve_backward(
         for more_K, more_B in zip(dKs[1:], dBs[1:], strict=True):
             dK += more_K
             dB += more_B
-        return dx, np.ascontiguousarray(dK.swapaxes(1, 2)).reshape(K.shape), dB.astype(x.dtype)
+        dK = np.ascontiguousarray(dK.swapaxes(1, 2)).reshape(K.shape)
+        return dx, dK, dB.astype(x.dtype) if biased else None
 
 
 def taps_first(K: np.ndarray, groups: int) -> np.ndarray:

@@ -75,7 +75,7 @@ def convolve(
 
 def convolve_backward(
     dy: np.ndarray, x: np.ndarray, K: np.ndarray, biased: bool, windows: Windows, groups: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """As convolution.convolve_backward."""
     exchanged = K.reshape(groups, -1, *K.shape[1:]).swapaxes(1, 2)[..., ::-1, ::-1]
     exchanged = exchanged.reshape(x.shape[1], len(K) // groups, *K.shape[2:])
@@ -117,7 +117,7 @@ def _correlate(
 
 def _gradient(
     dy: np.ndarray, x: np.ndarray, K: np.ndarray, biased: bool, windows: Windows, groups: int
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray | None]:
     """dK and dB."""
     maps, (channels, *taps), lanes = len(K) // groups, K.shape[1:], registers.lanes(x.dtype)
     batch, (height, width), dy = len(x), dy.shape[2:], np.ascontiguousarray(dy)
@@ -145,7 +145,7 @@ def _gradient(
         for more_K, more_B in zip(sums[1:], dBs[1:], strict=True):
             sums[0] += more_K
             dBs[0] += more_B
-        dB = dBs[0].astype(x.dtype)
+        dB = dBs[0].astype(x.dtype) if biased else None
     found = sums[0, ..., : vectors * lanes].reshape(groups, -1, strips * taps[0], each * lanes)
     found = found[..., : taps[1] * thick].reshape(groups, -1, strips, *taps, thick)
     found = np.moveaxis(found, -1, 3).reshape(groups, -1, strips * thick, *taps)[:, :, :channels]

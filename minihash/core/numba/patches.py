@@ -4,7 +4,7 @@
     dx[b, c, q] += columns[(c, t), (b, p)],  its adjoint                                      unpack
 
 for some images b and a rectangle of outputs p, a *tile*. Tiles are of bounded size, so that the
-columns of a whole batch never exist. Numba compiles both; without it they are slices, tap by tap.
+columns of a whole batch never exist.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minihash.compile.jit import HAVE_NUMBA, njit
+from minihash.compile.jit import njit
 from minihash.core.numba.panels import blocks, workspace
 from minihash.hashes.windows import Windows
 
@@ -62,29 +62,13 @@ def room(name: str, height: int, tile: Tile, dtype: np.dtype) -> np.ndarray:
 def pack(x: np.ndarray, windows: Windows, tile: Tile, columns: np.ndarray) -> None:
     """columns[:, :tile.size] = the patches of x (batch, channels, height, width)."""
     x = x[tile.images]
-    if HAVE_NUMBA:
-        pack_rows(x, columns, *_numbers(windows, tile))
-        return
-    patches = _patches(columns, windows, tile)
-    patches[:] = 0
-    for tap, outputs, inputs in windows.taps(x.shape[2:], tile[1:]):
-        patches[(slice(None), *tap)][(..., *outputs)] = x.swapaxes(0, 1)[(..., *inputs)]
+    pack_rows(x, columns, *_numbers(windows, tile))
 
 
 def unpack(columns: np.ndarray, windows: Windows, tile: Tile, dx: np.ndarray) -> None:
     """dx (batch, channels, height, width) += columns[:, :tile.size], where its patches are."""
     dx = dx[tile.images]
-    if HAVE_NUMBA:
-        unpack_rows(columns, dx, *_numbers(windows, tile))
-        return
-    patches = _patches(columns, windows, tile)
-    for tap, outputs, inputs in windows.taps(dx.shape[2:], tile[1:]):
-        dx.swapaxes(0, 1)[(..., *inputs)] += patches[(slice(None), *tap)][(..., *outputs)]
-
-
-def _patches(columns: np.ndarray, windows: Windows, tile: Tile) -> np.ndarray:
-    """The columns as a view (channels, *taps, images, rows, columns)."""
-    return columns[:, : tile.size].reshape(-1, *windows.kernel, *tile.shape)
+    unpack_rows(columns, dx, *_numbers(windows, tile))
 
 
 def _numbers(windows: Windows, tile: Tile) -> tuple[tuple[int, int], ...]:

@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minihash.core import numpy as normative
 from minihash.core.numba import skinny
+from minihash.core.numba.cells import cell_of
 from minihash.core.numba.loops import kernel
 from minihash.core.numba.panels import blocks, workspace
 from minihash.core.threads import run, together
@@ -30,25 +32,16 @@ TALL = 256  # rows of a weight whose gradient is one part
 States = tuple[np.ndarray, ...]  # the state of a cell: each array (batch, hidden)
 
 
-class Weights(NamedTuple):
-    """What a cell with G gates reads."""
-
-    V_ih: np.ndarray  # (G hidden, features)
-    V_hh: np.ndarray  # (G hidden, hidden)
-    b_ih: np.ndarray  # (G, hidden); 0 if there is none
-    b_hh: np.ndarray  # (G, hidden); 0 if there is none
-
-
 class Tape(NamedTuple):
     """What backward needs, in part order. Arrays have a row for each sequence."""
 
-    weights: Weights
+    V_ih: np.ndarray  # (G hidden, features)
+    V_hh: np.ndarray  # (G hidden, hidden)
     lengths: np.ndarray  # (batch,)
     inputs: np.ndarray  # length, features + hidden: x, 0 in the padding, and h before each step
     gates: np.ndarray  # length, G, hidden
     states: np.ndarray  # states, length + 1, hidden: before the first step and after each
     kept: np.ndarray  # what else the cell keeps, length, hidden
-    final: States  # each (batch, hidden): the state after the last step
 
 
 def parts(batch: int, V_hh: np.ndarray) -> list[slice]:
@@ -95,20 +88,23 @@ def go_back(ends, z, states, kept, dy, dstate, da, dr, W, truncate):
                 dstate[:, b] = idle[:, b]
 
 
-def forward(
-    cell: Any, x: np.ndarray, state: States, lengths: np.ndarray, weights: Weights
-) -> tuple[np.ndarray, Tape]:
-    """y (batch, length, hidden), and the tape. cell: a layer, for its loops and what it keeps."""
+def recur(
+    layer: Any, x: np.ndarray, state: States, lengths: np.ndarray, weights: tuple
+) -> tuple[np.ndarray, States, Tape | tuple]:
+    """The contract's `recur`; equations that are not compiled go NumPy's way."""
+    if (cell := cell_of(layer)) is None:
+        return normative.recur(layer, x, state, lengths, weights)
     V_ih, V_hh, *biases = weights
     batch, length, features = x.shape
-    count, hidden = biases[0].shape
+    count, hidden = layer.gates, V_hh.shape[1]
+    none = np.zeros((count, hidden), x.dtype)
+    biases = [none if b is None else b.reshape(count, hidden) for b in biases]
     sizes = [length * (features + hidden), length * count * hidden]
     sizes += [len(state) * (length + 1) * hidden, cell.kept * length * hidden]
-    arrays = carve(batch, sizes, x.dtype)
     final = tuple(np.empty((batch, hidden), x.dtype) for _ in state)
-    tape = Tape(weights, lengths, *arrays, final)
+    tape = Tape(V_ih, V_hh, lengths, *carve(batch, sizes, x.dtype))
     y = np.empty((batch, length, hidden), x.dtype)
-    loop = kernel(go_through, x.dtype, multiply=skinny.inner_product(), step=cell.loops()[0])
+    loop = kernel(go_through, x.dtype, multiply=skinny.inner_product(), step=cell.forward)
     W_ih, W_hh = together([partial(skinny.pack, V.T) for V in (V_ih, V_hh)])
 
     def go(part: slice) -> None:
@@ -131,25 +127,24 @@ def forward(
         y[part][np.arange(length) >= ends[:, None]] = 0
 
     run([partial(go, part) for part in parts(batch, V_hh)])
-    return y, tape
+    return y, final, tape
 
 
-def backward(
-    cell: Any, tape: Tape, dy: np.ndarray, dfinal: States
+def recur_backward(
+    layer: Any, tape: Tape | tuple, dy: np.ndarray, dfinal: States
 ) -> tuple[np.ndarray, States, tuple[np.ndarray, ...]]:
-    """dx, the gradient of the initial state, and those of V_ih, V_hh, b_ih and b_hh.
-
-    dfinal: the gradient of the final state. cell: the layer, for its loops.
-    """
-    V_ih, V_hh, *biases = tape.weights
+    """The contract's `recur_backward`."""
+    if (cell := cell_of(layer)) is None:
+        return normative.recur_backward(layer, tape, dy, dfinal)
+    V_ih, V_hh = tape.V_ih, tape.V_hh
     batch, length, hidden = dy.shape
-    count, features = len(biases[0]), V_ih.shape[1]
+    count, features = layer.gates, V_ih.shape[1]
     width = count * hidden
     da = workspace("recurrent da", tape.gates.shape, dy.dtype)
     dr = workspace("recurrent dr", tape.gates.shape, dy.dtype) if cell.splits else da
     dx = np.empty((batch, length, features), dy.dtype)
     dstate = tuple(np.empty_like(d) for d in dfinal)
-    loop = kernel(go_back, dy.dtype, multiply=skinny.inner_product(), step_back=cell.loops()[1])
+    loop = kernel(go_back, dy.dtype, multiply=skinny.inner_product(), step_back=cell.backward)
     W_ih, W_hh = together([partial(skinny.pack, V) for V in (V_ih, V_hh)])
 
     def go(part: slice) -> None:
@@ -162,7 +157,7 @@ def backward(
         dy_ = workspace("recurrent dy", (length, rows, hidden), dy.dtype)
         dy_[:] = dy[part].swapaxes(0, 1)
         own = np.stack([d[part] for d in dfinal])
-        loop(ends, gates, states, kept, dy_, own, da_, dr_, W_hh, cell.truncate or 0)
+        loop(ends, gates, states, kept, dy_, own, da_, dr_, W_hh, layer.truncate or 0)
         for k, first in enumerate(dstate):
             first[part] = own[k]
         dx_ = workspace("recurrent dx", (length, rows, features), dy.dtype)

@@ -1,6 +1,6 @@
-"""Batch normalisation, feature by feature: what BatchNorm1d and BatchNorm2d compute.
+"""Batch normalisation: of features, or of the channels of images.
 
-    n           examples in the batch, times positions if there are any; sums are over all of them
+    n           examples in the batch, times the positions of an image; sums are over all of them
     training    mean = sum of x / n,            var = sum of (x - mean)^2 / n
     evaluation  mean = running_mean,            var = running_var
     forward     x_hat = (x - mean) r,   r = 1 / sqrt(var + eps)
@@ -23,8 +23,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from minihash.checks import float_array, parameter, real_field
-from minihash.hashes.hash import check_count
+from minihash.checks import check_count, float_array, parameter, real_field
 from minihash.layers.layer import Layer, Params, column_dot, column_sum
 
 # x_hat, r, and (mean, var) of the batch, None in evaluation
@@ -33,13 +32,9 @@ Cache = tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]
 
 @dataclass(frozen=True)
 class BatchNorm(Layer):
-    """y = gamma (x - mean) / sqrt(var + eps) + beta, feature by feature.
+    """Base of BatchNorm1d and BatchNorm2d."""
 
-    name: its arrays are name.gamma, name.beta, name.running_mean and name.running_var.
-    Raises TypeError or ValueError if features, eps or momentum are out of range.
-    """
-
-    positions: ClassVar[int] = 0  # axes of x after the features
+    positions: ClassVar[int]  # axes of x after the features
 
     name: str
     features: int
@@ -68,7 +63,7 @@ class BatchNorm(Layer):
         return parameter(params, f"{self.name}.{key}", (self.features,), dtype)
 
     def _wide(self, vector: np.ndarray) -> np.ndarray:
-        """A number for each feature, as it meets x."""
+        """A vector of the features, shaped to be broadcast with x."""
         return vector.reshape(-1, *(1,) * self.positions)
 
     @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # data that are not finite
@@ -77,8 +72,8 @@ class BatchNorm(Layer):
     ) -> tuple[np.ndarray, Cache]:
         """x (batch, features, *positions) -> y of the same shape.
 
-        Raises ValueError in training for fewer than 2 examples of a feature, whose variance means
-        nothing; TypeError or ValueError for another shape, or a dtype that is not the parameters'.
+        Raises ValueError in training for fewer than 2 examples of a feature, which have no
+        variance; TypeError or ValueError for another shape, or a dtype that is not the parameters'.
         """
         cls = type(self).__name__
         shape = (None, self.features) + (None,) * self.positions
@@ -146,3 +141,38 @@ class BatchNorm(Layer):
             mixed = (1 - self.momentum) * old + self.momentum * value
             new[f"{self.name}.{key}"] = mixed.astype(x_hat.dtype)
         return new
+
+
+@dataclass(frozen=True)
+class BatchNorm1d(BatchNorm):
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, feature by feature.
+
+    name: its arrays are name.gamma, name.beta, name.running_mean and name.running_var.
+    Raises TypeError or ValueError if features, eps or momentum are out of range.
+
+    >>> layer = BatchNorm1d("norm1", 2, eps=0.0)
+    >>> params = {name: np.full(shape, value) for name, (shape, value) in layer.arrays().items()}
+    >>> layer.forward(params, np.array([[1.0, 0.0], [3.0, 10.0]]), step=0)[0]
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    """
+
+    positions: ClassVar[int] = 0
+
+
+@dataclass(frozen=True)
+class BatchNorm2d(BatchNorm):
+    """y = gamma (x - mean) / sqrt(var + eps) + beta, channel by channel.
+
+    name: as for BatchNorm1d. features: the channels of x (batch, channels, height, width); their
+    mean and variance are over all positions of all examples.
+    Raises TypeError or ValueError if features, eps or momentum are out of range.
+
+    >>> layer = BatchNorm2d("norm1", 1, eps=0.0)
+    >>> params = {name: np.full(shape, value) for name, (shape, value) in layer.arrays().items()}
+    >>> layer.forward(params, np.array([[[[1.0, 1.0], [3.0, 3.0]]]]), step=0)[0]
+    array([[[[-1., -1.],
+             [ 1.,  1.]]]])
+    """
+
+    positions: ClassVar[int] = 2

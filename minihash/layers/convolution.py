@@ -1,4 +1,4 @@
-"""Convolution of images on a virtual kernel.
+"""Convolution of images, and of sequences, on a virtual kernel.
 
     K[o, c, t] = sign * W[bucket]        (out_channels, channels / groups, height, width)
     B[o]       = sign * b[bucket]        (out_channels,)
@@ -9,8 +9,10 @@
                 dK[o, c, t] = sum over (b, p) of dy[b, o, p] x[b, c, q],    dW = scatter_add(dK)
                 dB[o]       = sum over (b, p) of dy[b, o, p],               db = scatter_add(dB)
 
-It is Dense under a Toeplitz hash (`as_dense`), computed without that matrix: the kernel, small
-beside the images, is gathered once, and multiplied by patches of x (convolution.py). W and b are
+A sequence (batch, channels, length) is an image of height 1, and Conv1d is Conv2d of it.
+
+Conv2d is Dense under a Toeplitz hash (`as_dense`), computed without that matrix: the kernel, small
+beside the images, is gathered once, and multiplied where it meets x. W and b are
 tables of `params`; if they are one, its gradient is the sum of the two.
 
 Source: Chang & Lipson, ArbNets, arXiv 2312.08401, section 2 and eq. 4; with the identity hash, any
@@ -25,10 +27,8 @@ from typing import ClassVar
 import numpy as np
 
 from minihash import core
-from minihash.checks import float_array, parameter
-from minihash.core.numba.convolution import convolve, convolve_backward
+from minihash.checks import check_field, float_array, parameter
 from minihash.hashes import Compose, Hash, Lookup, Toeplitz
-from minihash.hashes.hash import check_field
 from minihash.hashes.toeplitz import check_groups
 from minihash.hashes.windows import MOST, Axes, Windows
 from minihash.layers.dense import Dense
@@ -103,13 +103,14 @@ class Conv2d(Layer):
         Raises TypeError or ValueError if x or a table has another shape, if they differ in dtype,
         or if the windows of the kernel do not fit into the padded image.
         """
-        x = float_array(x, f"x of {type(self).__name__}", self._shape(None, self.channels))
+        shape = (None, self.channels, *(None for _ in self.axes))
+        x = float_array(x, f"x of {type(self).__name__}", shape, device=True)
         outputs = self.windows.outputs(x.shape[2:])
         K = core.gather(self._table(params, self.weight, x.dtype), self.weight)
         B = None
         if self.bias is not None:
             B = core.gather(self._table(params, self.bias, x.dtype), self.bias)
-        y = convolve(self._plane(x), self._plane(K), B, self._plane_windows, self.groups)
+        y = core.convolve(self._plane(x), self._plane(K), B, self._plane_windows, self.groups)
         return y.reshape(*y.shape[:2], *outputs), (x, K)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
@@ -117,13 +118,13 @@ class Conv2d(Layer):
         x, K = cache
         w, b = self.weight, self.bias
         shape = (len(x), len(K), *self.windows.outputs(x.shape[2:]))
-        dy = float_array(dy, f"dy of {type(self).__name__}", shape, x.dtype)
-        arrays = map(self._plane, (dy, x, K))
-        dx, dK, dB = convolve_backward(*arrays, b is not None, self._plane_windows, self.groups)
+        dy = float_array(dy, f"dy of {type(self).__name__}", shape, x.dtype, device=True)
+        geometry = b is not None, self._plane_windows, self.groups
+        dx, dK, dB = core.convolve_backward(*map(self._plane, (dy, x, K)), *geometry)
         grads = {w.table: core.scatter_add(dK.reshape(K.shape), w)}
         if b is not None:
             db = core.scatter_add(dB, b)
-            grads[b.table] = grads[w.table] + db if b.table == w.table else db
+            grads[b.table] = core.add(grads[w.table], db) if b.table == w.table else db
         return dx.reshape(x.shape), grads
 
     def as_dense(self, *sizes: int) -> Dense:
@@ -148,12 +149,9 @@ class Conv2d(Layer):
             bias = VirtualWeight((outputs,), hash_, b.table)
         return Dense(weight, bias)
 
-    def _shape(self, *first: int | None) -> tuple[int | None, ...]:
-        return first + (None,) * len(self.axes)
-
     def _plane(self, a: np.ndarray) -> np.ndarray:
         """Two channel axes and two of positions: a length is the row of an image of height 1."""
-        return a if len(self.axes) == 2 else a[:, :, None, :]
+        return a if len(self.axes) == 2 else a.reshape(*a.shape[:2], 1, a.shape[2])
 
     @cached_property
     def _plane_windows(self) -> Windows:
@@ -169,6 +167,22 @@ class Conv2d(Layer):
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
         return parameter(params, w.table, (w.hash.buckets,), dtype)
+
+
+@dataclass(frozen=True)
+class Conv1d(Conv2d):
+    """y = the convolution of sequences (batch, channels, length) with a kernel, plus a bias.
+
+    weight: a virtual weight of shape (out_channels, channels / groups, length). The rest is as in
+    Conv2d, with one axis.
+
+    >>> from minihash.hashes import Identity
+    >>> layer = Conv1d(VirtualWeight((1, 1, 2), Identity(2), "kernel"), stride=2)
+    >>> layer.forward({"kernel": np.array([1.0, 10.0])}, np.array([[[1.0, 2.0, 3.0, 4.0]]]))[0]
+    array([[[21., 43.]]])
+    """
+
+    axes: ClassVar[tuple[str, ...]] = ("length",)
 
 
 def _entries(w: VirtualWeight) -> Hash:

@@ -1,0 +1,137 @@
+"""The contract of what reads arrays that `gather` made, and sums (see core/__init__.py)."""
+
+from typing import Any
+
+import numpy as np
+
+from minihash.checks import index_array
+from minihash.core.door import floats, images_of
+from minihash.core.registry import get_backend
+from minihash.hashes.windows import Windows
+
+
+def column_sum(dy: np.ndarray, backend: str | None = None) -> np.ndarray:
+    """db = the sum over the batch of dy (batch, features), in float64, rounded once: (features,).
+
+    >>> column_sum(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([4., 6.])
+    """
+    module = get_backend(backend)
+    return module.column_sum(floats(dy, "dy", (None, None), module))
+
+
+def add(one: np.ndarray, other: np.ndarray, backend: str | None = None) -> np.ndarray:
+    """one + other, two gradients (entries,) of one table.
+
+    >>> add(np.array([1.0, 2.0]), np.array([10.0, 20.0]))
+    array([11., 22.])
+    """
+    module = get_backend(backend)
+    one = floats(one, "one", None, module)
+    return module.add(one, floats(other, "other", one.shape, module, one.dtype))
+
+
+def convolve(
+    x: np.ndarray,
+    K: np.ndarray,
+    B: np.ndarray | None,
+    windows: Windows,
+    groups: int = 1,
+    backend: str | None = None,
+) -> np.ndarray:
+    """y[b, o, p] = sum over c of o's group and taps t of K[o, c, t] x[b, c, q] + B[o], where tap t
+    of the window at p is at q = p stride - padding + t dilation, and x is 0 outside.
+
+    x: float (batch, channels, height, width); K: (out_channels, channels / groups,
+    *windows.kernel); B: (out_channels,) or None; one dtype. Returns y (batch, out_channels,
+    *windows.outputs((height, width))). Raises TypeError or ValueError for other arrays.
+
+    >>> x, K = np.array([[[[1.0, 2.0, 3.0]]]]), np.array([[[[1.0, 10.0]]]])
+    >>> convolve(x, K, None, Windows((1, 2)))
+    array([[[[21., 32.]]]])
+    """
+    module = get_backend(backend)
+    x, K = images_of(x, K, windows, groups, module)
+    if B is not None:
+        B = floats(B, "B", K.shape[:1], module, x.dtype)
+    return module.convolve(x, K, B, windows, groups)
+
+
+def convolve_backward(
+    dy: np.ndarray,
+    x: np.ndarray,
+    K: np.ndarray,
+    biased: bool,
+    windows: Windows,
+    groups: int = 1,
+    backend: str | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """dx[b, c, q] = sum over the (o, t, p) that lead to q of K[o, c, t] dy[b, o, p],
+    dK[o, c, t] = sum over (b, p) of dy[b, o, p] x[b, c, q], dB[o] = sum over (b, p) of dy[b, o, p].
+
+    dy: of the shape of `convolve`'s y. Returns dx and dK, of the shapes of x and K, and dB
+    (out_channels,), None unless `biased`. Raises as `convolve` does.
+
+    >>> x, K = np.array([[[[1.0, 2.0, 3.0]]]]), np.array([[[[1.0, 10.0]]]])
+    >>> dx, dK, dB = convolve_backward(np.ones((1, 1, 1, 2)), x, K, True, Windows((1, 2)))
+    >>> dx.ravel(), dK.ravel(), dB
+    (array([ 1., 11., 10.]), array([3., 5.]), array([2.]))
+    """
+    module = get_backend(backend)
+    x, K = images_of(x, K, windows, groups, module)
+    shape = (len(x), len(K), *windows.outputs(x.shape[2:]))
+    dy = floats(dy, "dy", shape, module, x.dtype)
+    return module.convolve_backward(dy, x, K, biased, windows, groups)
+
+
+def recur(
+    cell: Any,
+    x: np.ndarray,
+    state: tuple[np.ndarray, ...],
+    lengths: np.ndarray,
+    weights: tuple[np.ndarray | None, ...],
+    backend: str | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple]:
+    """A recurrent cell through all steps t of sequences of x:
+
+        a_t = V_ih x_t + b_ih,   r_t = V_hh h_{t-1} + b_hh        the cell's gates in a row
+        state_t, kept_t = cell.step(a_t, r_t, state_{t-1}),   h_t = state_t[0]
+
+    cell: its equations `step` and `step_back`, how many gates G and states there are, `truncate`
+    (layers/recurrent.py). x: float (batch, length, features); state: before the first step, arrays
+    (batch, hidden); lengths: integers (batch,): beyond, x is padding, y is 0 and the state stays as
+    it is; weights: V_ih (G hidden, features), V_hh (G hidden, hidden), b_ih and b_hh (G hidden,) or
+    None.
+    Returns y (batch, length, hidden), the state after the last step, and what `recur_backward`
+    wants. Raises TypeError or ValueError for other arrays.
+    """
+    module = get_backend(backend)
+    x = floats(x, "x", (None, None, None), module)
+    V_ih, V_hh, *biases = weights
+    rows, hidden = cell.gates * state[0].shape[-1], state[0].shape[-1]
+    V_ih = floats(V_ih, "V_ih", (rows, x.shape[2]), module, x.dtype)
+    V_hh = floats(V_hh, "V_hh", (rows, hidden), module, x.dtype)
+    b_ih, b_hh = (b if b is None else floats(b, "a bias", (rows,), module, x.dtype) for b in biases)
+    state = tuple(floats(s, "a state", (len(x), hidden), module, x.dtype) for s in state)
+    lengths = index_array(lengths, "lengths", x.shape[1] + 1)
+    y, final, tape = module.recur(cell, x, state, lengths, (V_ih, V_hh, b_ih, b_hh))
+    return y, final, (module, y.shape, y.dtype, tape)
+
+
+def recur_backward(
+    cell: Any, tape: tuple, dy: np.ndarray, dfinal: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Back through all steps, from the gradients dy of y and dfinal of the last state:
+
+        dh_t += dy_t;   da_t, dr_t, dstate_{t-1} = cell.step_back(kept_t, state_{t-1}, dstate_t)
+        dh_{t-1} += dr_t V_hh,   dx_t = da_t V_ih
+        dV_ih = sum of da_t^T x_t,   dV_hh = sum of dr_t^T h_{t-1},   db_ih, db_hh = sums of da, dr
+
+    tape: `recur`'s, by whose backend this goes. Truncated: at the steps k, 2 k ... (counted from 0)
+    no gradient flows on to the state before. What of dy lies in the padding does not matter.
+    Returns dx, the gradient of the first state, and (dV_ih, dV_hh, db_ih, db_hh).
+    """
+    module, shape, dtype, own = tape
+    dy = floats(dy, "dy", shape, module, dtype)
+    dfinal = tuple(floats(d, "dfinal", (shape[0], shape[2]), module, dtype) for d in dfinal)
+    return module.recur_backward(cell, own, dy, dfinal)
