@@ -22,12 +22,6 @@ RUNNER = Path(__file__).with_name("runner.py")
 SECONDS = 240  # for one mutant; one takes a few, but machines are shared
 
 
-def copy(source: Path, target: Path, **how) -> Path:
-    return shutil.copytree(
-        source, target, ignore=lambda _, names: {"digits", "checkpoints"} & set(names), **how
-    )
-
-
 def selected(test: str) -> tuple[str, str]:
     """The file and pytest's -k of a mutant's test."""
     target, _, expression = test.partition(" -k ")
@@ -66,7 +60,8 @@ def mutated(k: int, base: Path) -> dict[str, dict]:
     text = source(mutant)
     if text.count(mutant.old) != 1:
         return {}
-    path = copy(base / "sound", base / package, copy_function=os.link) / "minihash" / mutant.file
+    shutil.copytree(base / "sound", base / package, copy_function=os.link)
+    path = base / package / "minihash" / mutant.file
     path.unlink()  # a name of the sound one
     path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
     for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
@@ -84,15 +79,15 @@ def mutated(k: int, base: Path) -> dict[str, dict]:
 
 
 class Run:
-    """The process that tests the mutants of these numbers, begun, and its verdicts, when it has ended."""
+    """The process that tests the mutants of these numbers, and its verdicts when it has ended."""
 
     def __init__(self, base: Path, numbers: list[int]) -> None:
         self.numbers = numbers
         shared = base / "shared"  # all but the package, so that only a copy of it is found
         for name in ("tests", "reference"):
-            copy(ROOT / name, shared / name)
+            shutil.copytree(ROOT / name, shared / name)
         shutil.copy(ROOT / "pyproject.toml", shared)
-        copy(ROOT / "minihash", base / "sound" / "minihash")
+        shutil.copytree(ROOT / "minihash", base / "sound" / "minihash")
         compileall.compile_dir(base / "sound", quiet=1)
         jobs = {}
         for jit in (True, False):  # compilation takes longest: it comes first

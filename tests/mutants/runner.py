@@ -1,8 +1,8 @@
 """Runs pytest on many copies of the package: runner.py JOBS.json OUT.json.
 
-Jobs: name -> {package: the folder beside JOBS.json that holds a copy of minihash, target: a file or a test,
-expression: pytest's -k, jit: whether Numba compiles, seconds: how long it may take}. Out: name ->
-{code: pytest's status (negative: killed by that signal), output: its end, seconds: of a
+Jobs: name -> {package: the folder beside JOBS.json that holds a copy of minihash, target: a file of
+tests, expression: pytest's -k, jit: whether Numba compiles, seconds: how long it may take}. Out:
+name -> {code: pytest's status (negative: killed by that signal), output: its end, seconds: of a
 processor}. As many jobs at a time as there are cores, each in a fork of this process, after the
 imports below.
 """

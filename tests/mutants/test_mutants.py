@@ -25,7 +25,9 @@ def name(mutant) -> str:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=name)
 def test_a_mutant_is_of_this_code(mutant):
-    assert source(mutant).count(mutant.old) == 1, f"{mutant.file} has changed: update the list of mutants"
+    assert source(mutant).count(mutant.old) == 1, (
+        f"{mutant.file} has changed: update the list of mutants"
+    )
     assert mutant.new != mutant.old
 
 
