@@ -1,10 +1,12 @@
-"""Hypothesis profiles, the data folder, and no compiled code from an earlier run.
+"""Hypothesis profiles, the data folder, the cache of compiled code, and the mutants' process.
 
 `ci` (the default) is derandomised and bounded; `deep` is for long runs by hand:
 `HYPOTHESIS_PROFILE=deep pytest`.
 """
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -32,7 +34,13 @@ _beside = Path(__file__).resolve().parents[2] / "shared" / "data"
 if "MINIHASH_DATA" not in os.environ and _beside.is_dir():
     os.environ["MINIHASH_DATA"] = str(_beside)
 
-os.environ["MINIHASH_CACHE"] = "off"
+# The processes of one run share compiled code, and none comes from an earlier run.
+SHARED = os.environ.get("MINIHASH_CACHE") != "off"
+if SHARED:
+    os.environ["MINIHASH_CACHE"] = tempfile.mkdtemp(prefix="minihash-kernels-")
+
+# PyTorch's threads sleep while they wait, and leave the cores to the mutants.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 @pytest.fixture
@@ -46,3 +54,32 @@ def here(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     return tmp_path
+
+
+def pytest_unconfigure():
+    if SHARED:
+        shutil.rmtree(os.environ["MINIHASH_CACHE"], ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items):
+    """The verdicts on the mutants come last: their process runs beside all other tests."""
+    items.sort(key=waits)
+
+
+def waits(item) -> bool:
+    return "verdicts" in getattr(item, "fixturenames", ())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mutants(request, tmp_path_factory):
+    """The process that tests the mutants that were asked for; None, if none were."""
+    waiting = [item for item in request.session.items if waits(item)]
+    if not waiting:
+        yield None
+        return
+    from tests.mutants.copies import MUTANTS, Run
+
+    asked = [item.callspec.params["k"] for item in waiting if "k" in item.callspec.params]
+    run = Run(tmp_path_factory.mktemp("mutants"), asked or [*range(len(MUTANTS))])
+    yield run
+    run.stop()

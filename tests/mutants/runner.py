@@ -1,32 +1,41 @@
-"""Runs pytest on many copies of the package: mutant_runner.py JOBS.json OUT.json.
+"""Runs pytest on many copies of the package: runner.py JOBS.json OUT.json.
 
-Jobs: name -> {package: the folder that holds a copy of minihash, tests: ["target -k expression"],
-jit: whether Numba compiles, seconds: how long it may take}. Out: name -> {code: pytest's first
-status that is not 0 (negative: killed by that signal), output: its end}. As many jobs at a time as
-there are cores, each in a fork of this process, after the imports below.
+Jobs: name -> {package: the folder beside JOBS.json that holds a copy of minihash, target: a file of
+tests, expression: pytest's -k, jit: whether Numba compiles, seconds: how long it may take}. Out:
+name -> {code: pytest's status (negative: killed by that signal), output: its end, seconds: of a
+processor}. As many jobs at a time as there are cores, each in a fork of this process, after the
+imports below.
 """
 
 import contextlib
+import gc
 import json
 import os
 import signal
 import sys
 import tempfile
-import time
 import traceback
 from pathlib import Path
 
-PRELOAD = ["numpy", "scipy.stats", "numba", "hypothesis", "xxhash", "pytest", "torch"]
+PRELOAD = ["numpy", "scipy.stats", "numba", "hypothesis.extra.numpy", "xxhash", "pytest", "torch"]
+PRELOAD += ["_pytest.assertion.rewrite", "platformdirs"]
+
+OPTIONS = ["-q", "-x", "--tb=short", "--import-mode=importlib", "-o", "addopts="]
+OPTIONS += ["-W", "ignore:Module already imported"]  # pytest's plugins, preloaded
+OPTIONS += ["-W", "ignore:overflow encountered in scalar"]  # XXH32's, without jit
+# What collects garbage or writes files, and proves nothing about a mutant.
+for plugin in ("cacheprovider", "unraisableexception", "threadexception", "doctest", "junitxml"):
+    OPTIONS += ["-p", f"no:{plugin}"]
 
 
-def run_job(job: dict, log: int) -> None:
+def run_job(job: dict, base: Path, log: int) -> None:
     """In a child: never returns."""
     code = 99
     try:
         os.dup2(log, 1)
         os.dup2(log, 2)
         signal.alarm(job["seconds"])
-        sys.path.insert(0, job["package"])
+        sys.path.insert(0, str(base / job["package"]))
         import numba
         import pytest
         from hypothesis import HealthCheck, Phase, settings
@@ -43,14 +52,8 @@ def run_job(job: dict, log: int) -> None:
             database=None,
             suppress_health_check=list(HealthCheck),
         )
-        for test in job["tests"]:
-            target, _, expression = test.partition(" -k ")
-            options = ["-x", "-p", "no:cacheprovider", "--tb=short"]
-            options += ["-W", "ignore:Module already imported"]  # pytest's plugins, preloaded
-            options += ["-W", "ignore:overflow encountered in scalar"]  # XXH32's, without jit
-            options += ["-k", expression] if expression else []
-            if code := int(pytest.main([target, *options])):
-                break
+        expression = ["-k", job["expression"]] if job["expression"] else []
+        code = int(pytest.main([job["target"], *OPTIONS, *expression]))
     except BaseException:
         traceback.print_exc()
     finally:
@@ -61,12 +64,14 @@ def run_job(job: dict, log: int) -> None:
 
 def main(jobs_path: str, out_path: str) -> None:
     """See above."""
+    os.nice(10)  # the tests that run beside it come first
     sys.path.pop(0)  # the folder of this script, which is none of a package's
     for module in PRELOAD:
         with contextlib.suppress(ImportError):
             __import__(module)
     ours = {"minihash", "tests", "reference"}
     assert not ours & {name.split(".")[0] for name in sys.modules}
+    gc.freeze()  # no child looks through what all have
     waiting = list(json.loads(Path(jobs_path).read_text("utf-8")).items())[::-1]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     running: dict[int, tuple] = {}
@@ -77,16 +82,16 @@ def main(jobs_path: str, out_path: str) -> None:
             log = tempfile.TemporaryFile()  # noqa: SIM115 (read when the child has ended)
             child = os.fork()
             if child == 0:
-                run_job(job, log.fileno())
-            running[child] = name, log, time.monotonic()
-        child, status = os.wait()
-        name, log, started = running.pop(child)
+                run_job(job, Path(jobs_path).parent, log.fileno())
+            running[child] = name, log
+        child, status, used = os.wait4(-1, 0)
+        name, log = running.pop(child)
         log.seek(0)
         output = log.read().decode("utf-8", "replace")[-3000:]
         log.close()
-        seconds = time.monotonic() - started
-        out[name] = {"code": os.waitstatus_to_exitcode(status), "output": output}
-        out[name]["seconds"] = round(seconds, 1)
+        seconds = round(used.ru_utime + used.ru_stime, 2)
+        code = os.waitstatus_to_exitcode(status)
+        out[name] = {"code": code, "output": output, "seconds": seconds}
     Path(out_path).write_text(json.dumps(out), "utf-8")
 
 
