@@ -114,4 +114,5 @@ class Dense(Layer):
 
 def rows_of(x: np.ndarray) -> np.ndarray:
     """x (batch, ..., features) as (examples and positions, features)."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    *positions, features = x.shape
+    return x.reshape(math.prod(positions), features)

@@ -77,5 +77,5 @@ class Embedding(Layer):
         """dy, of y's shape and dtype -> None, and the gradient of the table by its name."""
         tokens, dtype = cache
         w = self.weight
-        dy = float_array(dy, "dy of Embedding", (*tokens.shape, w.shape[1]), dtype)
+        dy = float_array(dy, "dy of Embedding", (*tokens.shape, w.shape[1]), dtype, device=True)
         return None, {w.table: core.scatter_add_rows(dy, tokens, w)}
