@@ -111,6 +111,7 @@ def parameter(
     name: str,
     shape: tuple[int, ...] | None,
     dtype: np.dtype | None = None,
+    device: bool = False,
 ) -> np.ndarray:
     """params[name], checked as `float_array` does; ValueError if there is none.
 
@@ -122,7 +123,7 @@ def parameter(
             f"params must hold an array {name!r}, got {', '.join(sorted(params)) or 'none'}; "
             "make them with the network's init"
         )
-    return float_array(params[name], f"the parameter {name!r}", shape, dtype, device=True)
+    return float_array(params[name], f"the parameter {name!r}", shape, dtype, device)
 
 
 def real_field(record: object, name: str, low: float, high: float, open_end: bool = False) -> None:

@@ -109,7 +109,7 @@ class Dense(Layer):
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
-        return parameter(params, w.table, (w.hash.buckets,), dtype)
+        return parameter(params, w.table, (w.hash.buckets,), dtype, device=True)
 
 
 def rows_of(x: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ class Embedding(Layer):
         """
         w = self.weight
         tokens = index_array(x, "tokens", w.shape[0])
-        table = parameter(params, w.table, (w.hash.buckets,))
+        table = parameter(params, w.table, (w.hash.buckets,), device=True)
         return core.gather_rows(table, w, tokens), (tokens, table.dtype)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[None, Params]:

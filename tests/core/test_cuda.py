@@ -24,7 +24,7 @@ from tests.support.cuda_cases import HASHES
 from tests.support.cuda_support import Leaky
 
 GPU = SimpleNamespace(compute_capability=(9, 0))
-CASES = ("tests/support/cuda_cases.py", "tests/support/cuda_cases_layers.py")
+CASES = [f"tests/support/cuda_cases{part}.py" for part in ("", "_operations", "_layers")]
 
 
 @pytest.mark.parametrize("machine", ["simulator", "gpu"])

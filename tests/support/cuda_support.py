@@ -62,6 +62,17 @@ def same(ours, theirs: np.ndarray) -> None:
     assert (ours + 0).tobytes() == (theirs + 0).tobytes()
 
 
+def all_same(ours, theirs) -> None:
+    """`same` for arrays in tuples or lists, of any depth; None is itself."""
+    if isinstance(theirs, (tuple, list)):
+        for one, other in zip(ours, theirs, strict=True):
+            all_same(one, other)
+    elif theirs is None:
+        assert ours is None
+    else:
+        same(ours, theirs)
+
+
 # A cell as a user writes one: with two states, a number and a function of its own, of a name that
 # compile/reals.py has too.
 

@@ -10,6 +10,7 @@ are planes of such arrays. A sequence that has ended keeps its state; its output
 of its gates are 0, whatever is in the padding.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -121,7 +122,11 @@ def recur(
         arrays = a, r, b_ih, b_hh, ends, now, before, kept, y
         device.launch(run, device.over(plane), *arrays, (t, length, hidden))
     tape = Tape((batch, length, features, hidden), stays, own, ends, V_ih, V_hh, before, kept)
-    return device.home(y, (batch, length, hidden), stays), planes(now, tape), tape
+    return (
+        device.home(y, (batch, length, hidden), stays),
+        planes(now, len(state), (batch, hidden), stays),
+        tape,
+    )
 
 
 def recur_backward(
@@ -129,7 +134,7 @@ def recur_backward(
 ) -> tuple[Array, tuple[Array, ...], tuple[Array, ...]]:
     batch, length, features, hidden = tape.sizes
     rows, plane, width, dtype = batch * length, batch * hidden, cell.gates * hidden, dy.dtype
-    tape = tape._replace(stays=tape.stays or far(dy, *dfinal))
+    stays = tape.stays or far(dy, *dfinal)
     da, dr = (device.zeros(rows * width, dtype) for _ in range(2))
     dstate, to_dy = device.empty(len(dfinal) * plane, dtype), flat(dy)
     for k, final in enumerate(dfinal):
@@ -151,17 +156,19 @@ def recur_backward(
     dx = times(da, (0, width, 1), tape.V_ih, (0, features, 1), (rows, features, width))
     dV_ih = times(da, (0, 1, width), tape.x, (0, features, 1), (width, features, rows))
     dV_hh = times(dr, (0, 1, width), tape.before, (0, hidden, 1), (width, hidden, rows))
-    shapes = (width, features), (width, hidden)
-    dV = (device.home(d, s, tape.stays) for d, s in zip((dV_ih, dV_hh), shapes, strict=True))
-    db = (device.home(column_sum(d, rows, width), (width,), tape.stays) for d in (da, dr))
-    return device.home(dx, (batch, length, features), tape.stays), planes(dstate, tape), (*dV, *db)
+    dweights = (
+        device.home(dV_ih, (width, features), stays),
+        device.home(dV_hh, (width, hidden), stays),
+        *(device.home(column_sum(d, rows, width), (width,), stays) for d in (da, dr)),
+    )
+    dfirst = planes(dstate, len(dfinal), (batch, hidden), stays)
+    return device.home(dx, (batch, length, features), stays), dfirst, dweights
 
 
-def planes(states: Array, tape: Tape) -> tuple[Array, ...]:
-    """Each state (batch, hidden) out of one array of all."""
-    batch, _, _, hidden = tape.sizes
-    size, found = batch * hidden, []
-    for first in range(0, states.size, max(1, size)):
-        found.append(device.empty(size, states.dtype))
-        device.copy(states, first, found[-1], 0, size)
-    return tuple(device.home(state, (batch, hidden), tape.stays) for state in found)
+def planes(states: Array, count: int, shape: tuple[int, int], stays: bool) -> tuple[Array, ...]:
+    """So many states (batch, hidden), each by itself, out of one array of all."""
+    size = math.prod(shape)
+    found = [device.empty(size, states.dtype) for _ in range(count)]
+    for k, state in enumerate(found):
+        device.copy(states, k * size, state, 0, size)
+    return tuple(device.home(state, shape, stays) for state in found)
