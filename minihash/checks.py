@@ -13,6 +13,26 @@ def on_device(x: object) -> bool:
     return hasattr(x, "__cuda_array_interface__") or hasattr(x, "__cuda_ndarray__")
 
 
+def as_numba(x: Any) -> Any:
+    """An array on a device as Numba's, wherever it comes from; nothing is copied."""
+    if hasattr(x, "__cuda_ndarray__"):
+        return x
+    from numba import cuda
+
+    return cuda.as_cuda_array(x)
+
+
+def copied(x: np.ndarray) -> np.ndarray:
+    """A copy of a C-contiguous array, where that is."""
+    if not on_device(x):
+        return x.copy()
+    from numba import cuda
+
+    copy = cuda.device_array(x.shape, x.dtype)
+    copy.copy_to_device(x)
+    return copy
+
+
 def float_array(
     x: np.ndarray,
     name: str,
@@ -23,7 +43,7 @@ def float_array(
     """`x` as a C-contiguous float32 or float64 array of native byte order; itself where it is one.
 
     shape: the sizes it must have, None for any (None alone: any shape). dtype: the one it must be.
-    device: whether it may lie in the memory of a GPU; then it is returned as it is.
+    device: whether it may lie in the memory of a GPU; then it is returned as Numba's, still there.
     Raises TypeError for another dtype or place, ValueError for another shape.
 
     >>> float_array(np.ones((2, 3)), "x", (None, 3)).shape
@@ -34,8 +54,8 @@ def float_array(
         raise TypeError(
             f"{name} is in the memory of a GPU, where this cannot be computed; copy it to the host"
         )
-    array: Any = x if far else np.asarray(x)
-    if array.dtype not in FLOATS:
+    array: Any = as_numba(x) if far else np.asarray(x)
+    if array.dtype not in FLOATS or (far and not array.dtype.isnative):
         raise TypeError(
             f"{name} must be float32 or float64, got {array.dtype}; convert it with astype"
         )
@@ -70,6 +90,11 @@ def index_array(x: np.ndarray, name: str, count: int) -> np.ndarray:
     >>> index_array(np.array([[2, 0]], np.uint8), "tokens", 3)
     array([[2, 0]])
     """
+    if on_device(x):
+        raise TypeError(
+            f"{name} are in the memory of a GPU, where their range cannot be checked; "
+            "copy them to the host"
+        )
     array = np.asarray(x)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} must be integers, got {array.dtype}; convert them first")
@@ -86,6 +111,7 @@ def parameter(
     name: str,
     shape: tuple[int, ...] | None,
     dtype: np.dtype | None = None,
+    device: bool = False,
 ) -> np.ndarray:
     """params[name], checked as `float_array` does; ValueError if there is none.
 
@@ -97,7 +123,7 @@ def parameter(
             f"params must hold an array {name!r}, got {', '.join(sorted(params)) or 'none'}; "
             "make them with the network's init"
         )
-    return float_array(params[name], f"the parameter {name!r}", shape, dtype, device=True)
+    return float_array(params[name], f"the parameter {name!r}", shape, dtype, device)
 
 
 def real_field(record: object, name: str, low: float, high: float, open_end: bool = False) -> None:

@@ -108,7 +108,8 @@ def recur(
     module = get_backend(backend)
     x = floats(x, "x", (None, None, None), module)
     V_ih, V_hh, *biases = weights
-    rows, hidden = cell.gates * state[0].shape[-1], state[0].shape[-1]
+    hidden = state[0].shape[1]
+    rows = cell.gates * hidden
     V_ih = floats(V_ih, "V_ih", (rows, x.shape[2]), module, x.dtype)
     V_hh = floats(V_hh, "V_hh", (rows, hidden), module, x.dtype)
     b_ih, b_hh = (b if b is None else floats(b, "a bias", (rows,), module, x.dtype) for b in biases)

@@ -166,7 +166,7 @@ class Conv2d(Layer):
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
-        return parameter(params, w.table, (w.hash.buckets,), dtype)
+        return parameter(params, w.table, (w.hash.buckets,), dtype, device=True)
 
 
 @dataclass(frozen=True)

@@ -109,9 +109,10 @@ class Dense(Layer):
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
-        return parameter(params, w.table, (w.hash.buckets,), dtype)
+        return parameter(params, w.table, (w.hash.buckets,), dtype, device=True)
 
 
 def rows_of(x: np.ndarray) -> np.ndarray:
     """x (batch, ..., features) as (examples and positions, features)."""
-    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+    *positions, features = x.shape
+    return x.reshape(math.prod(positions), features)

@@ -69,12 +69,12 @@ class Embedding(Layer):
         """
         w = self.weight
         tokens = index_array(x, "tokens", w.shape[0])
-        table = parameter(params, w.table, (w.hash.buckets,))
+        table = parameter(params, w.table, (w.hash.buckets,), device=True)
         return core.gather_rows(table, w, tokens), (tokens, table.dtype)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[None, Params]:
         """dy of y's shape and dtype -> None, and the gradient of the table by its name."""
         tokens, dtype = cache
         w = self.weight
-        dy = float_array(dy, "dy of Embedding", (*tokens.shape, w.shape[1]), dtype)
+        dy = float_array(dy, "dy of Embedding", (*tokens.shape, w.shape[1]), dtype, device=True)
         return None, {w.table: core.scatter_add_rows(dy, tokens, w)}

@@ -231,7 +231,7 @@ class Recurrent(Layer):
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
-        return parameter(params, w.table, (w.hash.buckets,), dtype)
+        return parameter(params, w.table, (w.hash.buckets,), dtype, device=True)
 
     def _lengths(self, lengths: np.ndarray | None, batch: int, length: int) -> np.ndarray:
         if lengths is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from minihash.checks import check_count, float_array
+from minihash.checks import check_count, copied, float_array
 from minihash.layers.layer import Layer, Params
 
 Cache = tuple[tuple[int, ...], np.dtype]  # of x
@@ -30,14 +30,14 @@ class Flatten(Layer):
 
         Raises TypeError unless x is float32 or float64, ValueError unless it has a batch.
         """
-        x = float_array(x, "x of Flatten", (None,) * max(1, np.ndim(x)))
-        return x.reshape(len(x), math.prod(x.shape[1:])).copy(), (x.shape, x.dtype)
+        x = float_array(x, "x of Flatten", (None,) * max(1, np.ndim(x)), device=True)
+        return copied(x.reshape(len(x), math.prod(x.shape[1:]))), (x.shape, x.dtype)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy (batch, features) -> dx of x's shape."""
         shape, dtype = cache
-        dy = float_array(dy, "dy of Flatten", (shape[0], math.prod(shape[1:])), dtype)
-        return dy.reshape(shape).copy(), {}
+        dy = float_array(dy, "dy of Flatten", (shape[0], math.prod(shape[1:])), dtype, device=True)
+        return copied(dy.reshape(shape)), {}
 
 
 @dataclass(frozen=True)
@@ -67,16 +67,16 @@ class Reshape(Layer):
         Raises TypeError unless x is float32 or float64, ValueError if its examples have another
         number of entries.
         """
-        x = float_array(x, "x of Reshape", None)
+        x = float_array(x, "x of Reshape", None, device=True)
         if x.ndim == 0 or math.prod(x.shape[1:]) != math.prod(self.shape):
             raise ValueError(
                 f"x of Reshape must have examples of {math.prod(self.shape)} entries, for shape "
                 f"{self.shape}, got {x.shape}; correct the shape"
             )
-        return x.reshape(len(x), *self.shape).copy(), (x.shape, x.dtype)
+        return copied(x.reshape(len(x), *self.shape)), (x.shape, x.dtype)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy (batch, *shape) -> dx of x's shape."""
         shape, dtype = cache
-        dy = float_array(dy, "dy of Reshape", (shape[0], *self.shape), dtype)
-        return dy.reshape(shape).copy(), {}
+        dy = float_array(dy, "dy of Reshape", (shape[0], *self.shape), dtype, device=True)
+        return copied(dy.reshape(shape)), {}

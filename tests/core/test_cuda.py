@@ -15,11 +15,16 @@ import pytest
 from minihash import core
 from minihash.compile.jit import njit
 from minihash.core import cuda as cuda_backend
+from minihash.core.cuda import device
 from minihash.core.cuda import kernels as cuda_kernels
+from minihash.hashes.windows import Windows
+from minihash.layers import GRU, LSTM, RNN
 from minihash.weights import VirtualWeight
 from tests.support.cuda_cases import HASHES
+from tests.support.cuda_support import Leaky
 
 GPU = SimpleNamespace(compute_capability=(9, 0))
+CASES = [f"tests/support/cuda_cases{part}.py" for part in ("", "_operations", "_layers")]
 
 
 @pytest.mark.parametrize("machine", ["simulator", "gpu"])
@@ -32,7 +37,7 @@ def test_cases(machine):
         )
         if "True" not in answer.stdout:
             pytest.skip("no NVIDIA GPU with its driver here")
-    command = [sys.executable, "-m", "pytest", "tests/cuda_cases.py", "--tb=short"]
+    command = [sys.executable, "-m", "pytest", *CASES, "--tb=short"]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
 
@@ -66,10 +71,10 @@ def launches(monkeypatch):
     compiled = set()
     monkeypatch.setattr(cuda, "device_array", np.zeros)
     monkeypatch.setattr(cuda, "to_device", np.copy)
-    monkeypatch.setattr(cuda_backend, "home", lambda result, shape, *inputs: result)
-    monkeypatch.setattr(cuda_backend, "launch", compile_it)
+    monkeypatch.setattr(device, "home", lambda result, shape, stays: result.reshape(shape))
+    monkeypatch.setattr(device, "launch", compile_it)
     for cache in ("_kernels", "_resident"):
-        monkeypatch.setattr(cuda_backend, cache, {})
+        monkeypatch.setattr(device, cache, {})
     return ptx
 
 
@@ -103,6 +108,35 @@ def test_all_kernels_compile_for_a_gpu(dtype, launches):
         ["clear"] * 2 + ["finish", "merge"] + ["scatter"] * 3 + ["product"] * 4
     )
     assert all(".local" not in text for text in launches.values())
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layers_compile_for_a_gpu(dtype, launches):
+    """Float32 stays float32 but in sums of columns; and nothing is in local memory, no tuple of a
+    cell's either."""
+    x, K, B = (np.zeros(shape, dtype) for shape in ((2, 4, 5, 6), (6, 2, 3, 2), 6))
+    windows = Windows((3, 2), stride=2, padding=1)
+    cuda_backend.convolve(x, K, B, windows, 2)
+    cuda_backend.convolve_backward(np.zeros((2, 6, 3, 4), dtype), x, K, True, windows, 2)
+    cuda_backend.add(B, B)
+    w = VirtualWeight((3, 4), HASHES["modulus"])
+    cuda_backend.matmul(np.zeros((2, 4), dtype), np.zeros(5, dtype), w, B[:3])
+    cells = [cls.plain("r", 2, 3, truncate=2) for cls in (RNN, GRU, LSTM)]
+    for cell in (*cells, RNN.plain("r", 2, 3, nonlinearity="relu"), Leaky(*cells[0].weights())):
+        rows = cell.gates * 3
+        weights = tuple(np.zeros(shape, dtype) for shape in ((rows, 2), (rows, 3), rows, rows))
+        state = (np.zeros((2, 3), dtype),) * cell.states
+        x = np.zeros((2, 4, 2), dtype)
+        y, final, tape = cuda_backend.recur(cell, x, state, np.array([4, 2]), weights)
+        cuda_backend.recur_backward(cell, tape, y, final)
+    for kernel, text in launches.items():
+        assert ".local" not in text, kernel
+        if dtype == np.float32 and "sum_columns" not in kernel:
+            assert ".f64" not in text, kernel
+    names = [key.split()[1] for key in launches]
+    counts = {"go_on": 5, "go_back": 5, "sum_y": 1, "sum_dx": 1, "sum_dK": 1, "sum_columns": 1}
+    counts |= {"add_pairs": 1, "shift": 1, "inside": 1}
+    assert {name: names.count(name) for name in counts} == counts
 
 
 @pytest.mark.parametrize("bits", [31, 40, 53, 62])

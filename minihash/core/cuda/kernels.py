@@ -1,7 +1,8 @@
-"""The kernels of the GPU backend, as plain functions; `cuda_backend.kernel` compiles them.
+"""Kernels, as plain functions (device.py compiles them): of virtual weights, products and sums.
 
 `product` is every product there is: C = A B in tiles, where an entry of B is read (`stored`) or
-made by hashing (`weight`), and an entry of C is kept (`place`) or scatter-added at once (`spill`).
+made by hashing (`weight`), and an entry of C is kept (`place`), scatter-added at once (`spill`) or
+added to what flows back through a step of a sequence (`carry`).
 
 Scatter-add, for any order of the additions. `add_atomic` adds floats: the bits change from run to
 run. `raise_peak`, `add_fixed` and `finish` add integers, which do not depend on the order. Let
@@ -27,7 +28,7 @@ import numpy as np
 
 from minihash.hashes.xxh32 import U64
 
-# `cuda_backend.kernel` gives them a meaning: numba.cuda, the dtype, bodies of the hash, and roles.
+# device.py gives them a meaning: numba.cuda, the dtype, bodies of the hash, and roles.
 cuda = real = bucket = sign = locate = entry = put = add = None
 
 # Counts are uint64: Numba checks each signed index for being negative, in the innermost loop too.
@@ -89,6 +90,13 @@ def spill(out, i, v, state):
         add(out, bucket(i, state[0]), v if s > 0 else -v)
 
 
+def carry(out, i, v, state):
+    """Entry i of dstate (sequences, hidden), unless the sequence has ended before step t."""
+    dstate, ends, hidden, t = out
+    if t < ends[i // hidden]:
+        dstate[i] += v
+
+
 def add_atomic(out, k, v):
     cuda.atomic.add(out[0], k, v)
 
@@ -137,7 +145,7 @@ def lane(me, across, stride):
     return me // across, me % across, THREADS // across, U64(0)
 
 
-DEVICE = (always, by_axes, by_rows, weight, stored, place, spill, lane)
+DEVICE = (always, by_axes, by_rows, weight, stored, place, spill, carry, lane)
 DEVICE += (add_atomic, raise_peak, add_fixed, fixed, floating)
 
 
@@ -147,6 +155,32 @@ DEVICE += (add_atomic, raise_peak, add_fixed, fixed, floating)
 def clear(array):
     for k in range(cuda.grid(1), array.size, cuda.gridsize(1)):
         array[k] = 0
+
+
+def copy(source, first, target, start, count):
+    for k in range(cuda.grid(1), count, cuda.gridsize(1)):
+        target[start + k] = source[first + k]
+
+
+def shift(y, b):
+    """b is added to each row of y."""
+    for k in range(cuda.grid(1), y.size, cuda.gridsize(1)):
+        y[k] += b[k % b.size]
+
+
+def add_pairs(one, other, sums):
+    for k in range(cuda.grid(1), sums.size, cuda.gridsize(1)):
+        sums[k] = one[k] + other[k]
+
+
+def sum_columns(dy, sums, rows, inner):
+    """sums[c] = the sum of dy[r, c, i], dy (rows, columns, inner), in float64 and in order."""
+    for c in range(cuda.grid(1), sums.size, cuda.gridsize(1)):
+        total = np.float64(0)
+        for r in range(rows):
+            for i in range(inner):
+                total += dy[(r * sums.size + c) * inner + i]
+        sums[c] = total
 
 
 def fill(table, V, where, state):
@@ -184,7 +218,7 @@ def merge(partial, out, parts):
 def product(A, a, B, b, out, o, sizes, state):
     """C = A B for one tile of m, n and one part p of k, which has `length` of the K:
 
-    put  C[m, n] = sum over k of A[m a0 + k a1] entry(B, b0 + k b1 + n b2)
+    put  C[m, n] = sum over k of A[a0 + m a1 + k a2] entry(B, b0 + k b1 + n b2)
     at   o0 + p o1 + m o2 + n o3
     """
     shared = cuda.shared.array(SHARED, real)  # A's tile, then B's; in the end C's
@@ -195,7 +229,7 @@ def product(A, a, B, b, out, o, sizes, state):
     if p * length >= K:
         return  # a block too many
     m0, n0 = block % tiles_m * TILE_M, block // tiles_m % tiles_n * TILE_N
-    ka, ma, step_ka, step_ma = lane(me, TILE_M, a[1])
+    ka, ma, step_ka, step_ma = lane(me, TILE_M, a[2])
     kb, nb, step_kb, step_nb = lane(me, TILE_N, b[1])
     x, y = me % LANES * EACH, me // LANES * EACH
     for r in range(EACH):
@@ -205,7 +239,7 @@ def product(A, a, B, b, out, o, sizes, state):
         for t in range(LOADS_A):
             k, m = ka + t * step_ka, ma + t * step_ma
             inside = k0 + k < K and m0 + m < M
-            i = (m0 + m) * a[0] + (k0 + k) * a[1]
+            i = a[0] + (m0 + m) * a[1] + (k0 + k) * a[2]
             shared[k * PITCH_M + m] = A[i] if inside else real(0)
         for t in range(LOADS_B):
             k, n = kb + t * step_kb, nb + t * step_nb
