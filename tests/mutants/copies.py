@@ -86,7 +86,8 @@ class Run:
         shared = base / "shared"  # all but the package, so that only a copy of it is found
         for name in ("tests", "reference"):
             shutil.copytree(ROOT / name, shared / name)
-        shutil.copy(ROOT / "pyproject.toml", shared)
+        for name in ("pyproject.toml", "README.md"):
+            shutil.copy(ROOT / name, shared)
         shutil.copytree(ROOT / "minihash", base / "sound" / "minihash")
         compileall.compile_dir(base / "sound", quiet=1)
         jobs = {}

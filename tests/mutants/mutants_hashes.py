@@ -337,4 +337,18 @@ HASH_MUTANTS = [
         "another constant does not make another body",
         "tests/compile/test_body.py -k tells_bodies_apart",
     ),
+    Mutant(
+        "hashes/check.py",
+        "(buckets >= hash_.buckets)",
+        "(buckets > hash_.buckets)",
+        "one bucket beyond the table that check_hash lets pass",
+        "tests/hashes/test_check.py -k identifier_named and OffByOne",
+    ),
+    Mutant(
+        "hashes/options.py",
+        '{"true": True, "false": False}',
+        '{"true": True, "false": True}',
+        "signs for those who want none",
+        "tests/hashes/test_options.py",
+    ),
 ]

@@ -6,6 +6,7 @@ from tests.mutants.mutant import Mutant
 WHOLE = "tests/core/test_direct.py -k on_whole_numbers"
 TANH = "tests/core/test_loops.py -k ulps"
 POOLS = "tests/layers/test_pooling.py -k pools_are"
+SHAPES = "tests/layers/test_pooling.py -k row_major_and_back"
 
 LAYER_MUTANTS = [
     Mutant(
@@ -167,5 +168,31 @@ LAYER_MUTANTS = [
         '"dy of Dropout", shape, dtype), None)',
         "a gradient through the entries that were dropped",
         "tests/layers/test_layers.py -k dropout_keeps_what",
+    ),
+    Mutant(
+        "layers/shapes.py",
+        '"dy of Flatten", (shape[0], math.prod(shape[1:])), dtype, device=True)\n'
+        "        return copied(dy.reshape(shape)), {}",
+        '"dy of Flatten", (shape[0], math.prod(shape[1:])), dtype, device=True)\n'
+        '        return copied(dy.reshape(shape, order="F")), {}',
+        "slopes that go back column by column",
+        SHAPES,
+    ),
+    Mutant(
+        "layers/shapes.py",
+        '"dy of Reshape", (shape[0], *self.shape), dtype, device=True)\n'
+        "        return copied(dy.reshape(shape)), {}",
+        '"dy of Reshape", (shape[0], *self.shape), dtype, device=True)\n'
+        '        return copied(dy.reshape(shape, order="F")), {}',
+        "slopes of images that go back column by column",
+        SHAPES,
+    ),
+    Mutant(
+        "core/numba/loops.py",
+        "tanh32 if real == np.float32 else tanh64",
+        "tanh32 if real == np.float64 else tanh64",
+        "tanh of the other dtype",
+        TANH,
+        jit=True,
     ),
 ]
