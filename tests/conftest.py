@@ -61,8 +61,29 @@ def pytest_unconfigure():
         shutil.rmtree(os.environ["MINIHASH_CACHE"], ignore_errors=True)
 
 
+# Files and tests that compile much, start processes or take seconds: `-m fast` leaves them out.
+SLOW = {
+    *("test_backends.py", "test_benchmarks.py", "test_body.py", "test_cli_text.py"),
+    *("test_contract.py", "test_cuda.py", "test_direct.py", "test_explain.py", "test_kills.py"),
+    *("test_language.py", "test_layers.py", "test_loops.py", "test_memory.py", "test_mutants.py"),
+    *("test_network.py", "test_outside.py", "test_recurrent_edges.py", "test_recurrent_errors.py"),
+    *("test_run.py", "test_threads.py", "language.py"),
+    "test_a_table_of_ten_million_buckets",
+    "test_hashes_of_one_class_with_and_without_runs_have_kernels_of_their_own",
+    "test_the_python_of_the_readme_runs",
+}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest reads -m
 def pytest_collection_modifyitems(items):
-    """The verdicts on the mutants come last: their process runs beside all other tests."""
+    """Fast: the first case of each test that is not slow. And the verdicts on the mutants come
+    last: their process runs beside all other tests."""
+    met = set()
+    for item in items:
+        test = item.path, getattr(item, "originalname", item.name)
+        if test not in met and not {item.path.name, test[1]} & SLOW:
+            item.add_marker("fast")
+        met.add(test)
     items.sort(key=waits)
 
 

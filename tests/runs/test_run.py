@@ -53,6 +53,7 @@ def tiny(here):
 
 SIGNALS_ITSELF = """
 import os, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
 from minihash.training import loop as training
 from minihash.cli import main
 number, count, seconds = getattr(signal, sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
