@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from minihash.checks import float_array
-from minihash.core.numba.panels import blocks
+from minihash.core.numba.parts import blocks
 from minihash.hashes.windows import Axes, Slices, Windows, per_axis, text
 from minihash.layers.layer import Layer
 

@@ -14,13 +14,12 @@ import warnings
 from fractions import Fraction
 from numbers import Real
 
-from minihash.core.numba.cyclic import distinct
 from minihash.hashes import HASHES, Hash, Identity
 from minihash.hashes.hash import check_count
 from minihash.hashes.xxh32 import stream
 from minihash.layers import ELU, BatchNorm1d, Dense
 from minihash.networks.sequential import Sequential
-from minihash.weights import VirtualWeight
+from minihash.weights import VirtualWeight, distinct
 
 
 def arbnet(
@@ -129,7 +128,7 @@ def warn_of_repeats(name: str, w: VirtualWeight) -> None:
     """Warn if rows of the matrix w repeat, since so many of its neurons are one.
 
     Under the modulus hash row r starts at bucket (first_id + r fan_in) mod n, which takes
-    n / gcd(n, fan_in) values (see core/cyclic.py).
+    n / gcd(n, fan_in) values (see `distinct`).
     """
     rows, _ = distinct(w)
     if rows < w.shape[0]:

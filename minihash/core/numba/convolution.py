@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from minihash.core.numba import direct
-from minihash.core.numba.panels import blocks, workspace
+from minihash.core.numba.parts import blocks, workspace
 from minihash.core.numba.patches import Tile, pack, room, tiles, unpack
 from minihash.core.threads import run
 from minihash.hashes.windows import Windows

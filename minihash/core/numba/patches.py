@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minihash.compile.jit import HAVE_NUMBA, njit
-from minihash.core.numba.panels import blocks, workspace
+from minihash.core.numba.parts import blocks, workspace
 from minihash.hashes.windows import Windows
 
 COLUMNS = 1024  # outputs of a tile: long enough for BLAS

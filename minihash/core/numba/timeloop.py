@@ -20,7 +20,7 @@ import numpy as np
 
 from minihash.core.numba import skinny
 from minihash.core.numba.loops import kernel
-from minihash.core.numba.panels import blocks, workspace
+from minihash.core.numba.parts import blocks, workspace
 from minihash.core.threads import run, together
 
 ROWS = 16  # sequences of a part: fewer meet too little of a weight while it is in the cache
