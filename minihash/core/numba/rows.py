@@ -57,7 +57,9 @@ def scatter_add_rows(dE: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.n
     return scattered(work, n, dE.dtype, max(1, dE.size // n))
 
 
-def tile(w: VirtualWeight, rows: np.ndarray, columns: slice) -> tuple[kernels.Loops, np.ndarray, int]:
+def tile(
+    w: VirtualWeight, rows: np.ndarray, columns: slice
+) -> tuple[kernels.Loops, np.ndarray, int]:
     """(loops, firsts, width) of the tile that holds V[rows, columns], for any row numbers. Rows of
     a transposed weight are no runs of identifiers: there each entry is a row of the tile."""
     loops, (down, along) = kernels.of(w.hash), map(np.uint64, w.strides)
