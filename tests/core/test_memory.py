@@ -105,7 +105,7 @@ def test_the_measure_sees_a_virtual_weight_that_is_built():
     assert measure("numpy", "modulus")["extra"] > 4 * 3072 * 2000 + 8 * 3072 * 2000
 
 
-W = VirtualWeight((300, 400), Uniform(50, 1, True))
+W = VirtualWeight((24, 40), Uniform(50, 1, True))
 BATCHES = (64, 8192)
 
 
@@ -117,8 +117,8 @@ def forward_and_backward(w: VirtualWeight, batch: int):
 
 @pytest.mark.parametrize("w", [W, W.T], ids=["V", "V^T"])
 def test_extra_memory_does_not_grow_with_the_batch(w, monkeypatch):
-    """Beyond the results there are tiles, of 8 thousand entries here, and partial tables."""
-    monkeypatch.setattr(products, "TILE", 2**13)
+    """Beyond the results there are tiles, of 256 entries here, and partial tables."""
+    monkeypatch.setattr(products, "TILE", 2**8)
     extra = []
     with cc.with_threads(2):
         forward_and_backward(w, 2)()  # compiles
@@ -129,8 +129,8 @@ def test_extra_memory_does_not_grow_with_the_batch(w, monkeypatch):
             _, peak = tracemalloc.get_traced_memory()
             tracemalloc.stop()
             extra.append(peak - sum(result.nbytes for result in results))
-    assert all(more < MIB for more in extra), extra
-    assert 4 * BATCHES[1] * min(w.shape) > 8 * MIB  # what a copy of x or dy would take
+    assert all(more < MIB / 4 for more in extra), extra
+    assert 4 * BATCHES[1] * min(w.shape) > MIB / 2  # what a copy of x or dy would take
 
 
 def test_no_batch_is_so_large_that_v_is_hashed_twice_in_a_pass(monkeypatch):
