@@ -108,10 +108,10 @@ def blocks(size: int, most: int) -> Iterator[slice]:
     >>> list(blocks(10, 4))
     [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
     """
-    return pieces(size, -(-size // most))
+    return split(size, -(-size // most))
 
 
-def pieces(size: int, count: int) -> Iterator[slice]:
+def split(size: int, count: int) -> Iterator[slice]:
     """0 .. size cut into `count` nearly equal slices."""
     for k in range(count):
         yield slice(size * k // count, size * (k + 1) // count)
