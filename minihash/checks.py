@@ -54,7 +54,7 @@ def float_array(
         raise TypeError(
             f"{name} is in the memory of a GPU, where this cannot be computed; copy it to the host"
         )
-    array = as_numba(x) if far else np.asarray(x)
+    array: Any = as_numba(x) if far else np.asarray(x)
     if array.dtype not in FLOATS or (far and not array.dtype.isnative):
         raise TypeError(
             f"{name} must be float32 or float64, got {array.dtype}; convert it with astype"
