@@ -101,7 +101,7 @@ def loose(work: list[Callable], buckets: int, dtype: np.dtype, *_: object) -> np
             dtable[some] += other[some]
 
     if len(tables) > 1:
-        somes = parts.blocks(buckets, parts.ENTRIES)
+        somes = core.blocks(buckets, parts.ENTRIES)
         threads.run_kernels([partial(merge, some) for some in somes])
     return dtable
 

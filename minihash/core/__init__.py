@@ -12,7 +12,7 @@
 
 The contract, for every backend:
 - float32 and float64; within gamma_n * sum |a||b| of the exact result (n terms, unit roundoff u);
-- on integer-valued inputs whose sums stay below 2^24, all backends, thread counts and panel sizes
+- on integer-valued inputs whose sums stay below 2^24, all backends, thread counts and tile sizes
   agree bit for bit;
 - on any input, bit-identical from run to run and for any number of threads;
 - results are freshly allocated, inputs are never written;
