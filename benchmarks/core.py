@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from unittest.mock import patch
 
 import numpy as np
@@ -22,7 +22,8 @@ from benchmarks.core_cases import Layer, N
 from benchmarks.measure import Table, alternate, printed, ratio
 from minihash import core
 from minihash.core import threads
-from minihash.core.numba import panels, tiles
+from minihash.core.numba import parts
+from minihash.core.numba import products as numba_products
 from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Uniform
 
 NAME = "benchmarks.core"
@@ -80,32 +81,28 @@ def compare(
         table.add(f"{what} / {side}", middle, most, tuple(spread), note=note)
 
 
-def loose(
-    cuts: list[slice], part: Callable, w: object, shape: object, table: np.ndarray
-) -> np.ndarray:
-    """`tiles.scattered` as fast as it can be where bits may depend on who is free: one partial
-    table a thread instead of `panels.LANES`, and parts for whoever comes."""
-    own, partials = threading.local(), []
+def loose(work: list[Callable], buckets: int, dtype: np.dtype, *_: object) -> np.ndarray:
+    """`parts.scattered` as fast as it can be where bits may depend on who is free: one partial
+    table a thread instead of `parts.PARTIALS`, and parts for whoever comes."""
+    own, tables = threading.local(), []
 
-    def work(cut: slice) -> None:
+    def add(part: Callable) -> None:
         if not hasattr(own, "dtable"):
-            own.dtable = panels.workspace("loose", table.shape, table.dtype)
+            own.dtable = parts.workspace("loose", (buckets,), dtype)
             own.dtable[:] = 0
-            partials.append(own.dtable)
-        part(cut, own.dtable)
+            tables.append(own.dtable)
+        part(own.dtable)
 
-    threads.run_kernels([lambda cut=cut: work(cut) for cut in cuts])
-    if len(partials) == 1:
-        return partials[0].copy()
-    dtable = np.empty_like(table)
+    threads.run_kernels([partial(add, part) for part in work])
+    dtable = tables[0].copy()
 
-    def merge(cut: slice) -> None:
-        np.add(partials[0][cut], partials[1][cut], out=dtable[cut])
-        for more in partials[2:]:
-            dtable[cut] += more[cut]
+    def merge(some: slice) -> None:
+        for other in tables[1:]:
+            dtable[some] += other[some]
 
-    cuts = panels.blocks(len(table), panels.ENTRIES)
-    threads.run_kernels([lambda cut=cut: merge(cut) for cut in cuts])
+    if len(tables) > 1:
+        somes = core.blocks(buckets, parts.ENTRIES)
+        threads.run_kernels([partial(merge, some) for some in somes])
     return dtable
 
 
@@ -113,7 +110,7 @@ def determinism(table: Table, rounds: int) -> None:
     layer = layer_of(FIRST)
 
     def unordered() -> tuple[np.ndarray, np.ndarray]:
-        with patch.object(tiles, "scattered", loose):
+        with patch.object(numba_products, "scattered", loose):
             return layer.backward()
 
     layer.verify_backward(*layer.backward())

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from minihash import core
-from minihash.core.numba.panels import blocks
+from minihash.core import blocks
 from minihash.hashes import Hash
 from minihash.weights import VirtualWeight
 

@@ -133,3 +133,22 @@ first_id=3, transposed=False)
         start = check_count("start of rows", start, 0, stop - 1)
         first_id = self.first_id + start * self.strides[0]
         return replace(self, shape=(stop - start, *self.shape[1:]), first_id=first_id)
+
+
+def distinct(w: VirtualWeight) -> tuple[int, int]:
+    """How many of the first rows and columns of the matrix w are all that differ.
+
+    Where bucket(i) = i mod n, row r equals row r + D with D = n / gcd(n, fan_in), and column c
+    equals column c + n.
+
+    >>> from minihash.hashes import Modulus
+    >>> distinct(VirtualWeight((100, 50), Modulus(500)))
+    (10, 50)
+    """
+    if w.transposed:
+        return distinct(w.T)[::-1]
+    fan_out, fan_in = w.shape
+    n = w.hash.buckets
+    if w.hash.run == 1 or w.hash.run != n:
+        return fan_out, fan_in
+    return min(fan_out, n // math.gcd(n, fan_in)), min(fan_in, n)

@@ -12,7 +12,7 @@
 
 The contract, for every backend:
 - float32 and float64; within gamma_n * sum |a||b| of the exact result (n terms, unit roundoff u);
-- on integer-valued inputs whose sums stay below 2^24, all backends, thread counts and panel sizes
+- on integer-valued inputs whose sums stay below 2^24, all backends, thread counts and tile sizes
   agree bit for bit;
 - on any input, bit-identical from run to run and for any number of threads;
 - results are freshly allocated, inputs are never written;
@@ -34,7 +34,7 @@ from minihash.core.arrays import (
     recur_backward,
 )
 from minihash.core.registry import BACKENDS, backends, get_backend, register, use
-from minihash.core.threads import blocks, get_threads, run, set_threads
+from minihash.core.threads import blocks, get_threads, run, set_threads, use_threads
 from minihash.core.virtual import (
     gather,
     gather_rows,
@@ -66,4 +66,5 @@ __all__ = [
     "scatter_add_rows",
     "set_threads",
     "use",
+    "use_threads",
 ]

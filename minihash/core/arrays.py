@@ -107,15 +107,16 @@ def recur(
     """
     module = get_backend(backend)
     x = floats(x, "x", (None, None, None), module)
-    V_ih, V_hh, *biases = weights
     hidden = state[0].shape[1]
     rows = cell.gates * hidden
-    V_ih = floats(V_ih, "V_ih", (rows, x.shape[2]), module, x.dtype)
-    V_hh = floats(V_hh, "V_hh", (rows, hidden), module, x.dtype)
-    b_ih, b_hh = (b if b is None else floats(b, "a bias", (rows,), module, x.dtype) for b in biases)
+    shapes = {"V_ih": (rows, x.shape[2]), "V_hh": (rows, hidden), "b_ih": (rows,), "b_hh": (rows,)}
+    given = zip(weights, shapes.items(), strict=True)
+    checked = tuple(
+        V if V is None else floats(V, name, shape, module, x.dtype) for V, (name, shape) in given
+    )
     state = tuple(floats(s, "a state", (len(x), hidden), module, x.dtype) for s in state)
     lengths = index_array(lengths, "lengths", x.shape[1] + 1)
-    y, final, tape = module.recur(cell, x, state, lengths, (V_ih, V_hh, b_ih, b_hh))
+    y, final, tape = module.recur(cell, x, state, lengths, checked)
     return y, final, (module, y.shape, y.dtype, tape)
 
 

@@ -144,7 +144,7 @@ def patches_shape(shape: tuple[int, ...], windows: Windows) -> tuple[int, ...]:
     return (channels, *windows.kernel, batch, *windows.outputs(tuple(sizes)))
 
 
-def meetings(shape: tuple[int, ...], windows: Windows):
+def meetings(shape: tuple[int, ...], windows: Windows) -> Iterator[tuple]:
     """(tap, outputs, inputs): where each tap of the windows meets images of this shape."""
     everywhere = tuple(slice(0, n) for n in windows.outputs(shape[2:]))
     return windows.taps(shape[2:], everywhere)

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -23,7 +23,7 @@ _lock = threading.Lock()
 _threads: int | None = None
 _pool: ThreadPoolExecutor | None = None
 _holders = 0
-_before: list[tuple[object, int]] = []
+_before: list[tuple[Any, int]] = []
 
 
 def get_threads() -> int:
@@ -32,7 +32,8 @@ def get_threads() -> int:
     if _threads is not None:
         return _threads
     asked = os.environ.get("MINIHASH_NUM_THREADS", "")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    fair = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if fair else os.cpu_count() or 1
     if not asked:
         return cores
     if not asked.isdecimal() or int(asked) < 1:
@@ -55,6 +56,19 @@ def set_threads(n: int | None) -> None:
     with _lock:
         _threads = n
         _pool = None  # workers of the old pool end once it is idle and forgotten
+
+
+@contextmanager
+def use_threads(n: int | None) -> Iterator[None]:
+    """Let n threads work within this block (None: leave the choice as it is)."""
+    before = _threads
+    if n is not None:
+        set_threads(n)
+    try:
+        yield
+    finally:
+        if n is not None:
+            set_threads(before)
 
 
 def run(parts: list[Callable[[], None]]) -> None:
@@ -94,10 +108,10 @@ def blocks(size: int, most: int) -> Iterator[slice]:
     >>> list(blocks(10, 4))
     [slice(0, 3, None), slice(3, 6, None), slice(6, 10, None)]
     """
-    return pieces(size, -(-size // most))
+    return split(size, -(-size // most))
 
 
-def pieces(size: int, count: int) -> Iterator[slice]:
+def split(size: int, count: int) -> Iterator[slice]:
     """0 .. size cut into `count` nearly equal slices."""
     for k in range(count):
         yield slice(size * k // count, size * (k + 1) // count)

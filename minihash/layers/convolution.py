@@ -30,7 +30,7 @@ from minihash import core
 from minihash.checks import check_field, float_array, parameter
 from minihash.hashes import Compose, Hash, Lookup, Toeplitz
 from minihash.hashes.toeplitz import check_groups
-from minihash.hashes.windows import MOST, Axes, Windows
+from minihash.hashes.windows import MOST, Axes, Windows, each
 from minihash.layers.dense import Dense
 from minihash.layers.layer import Layer, Params
 from minihash.weights import VirtualWeight
@@ -119,10 +119,11 @@ class Conv2d(Layer):
         w, b = self.weight, self.bias
         shape = (len(x), len(K), *self.windows.outputs(x.shape[2:]))
         dy = float_array(dy, f"dy of {type(self).__name__}", shape, x.dtype, device=True)
+        planes = self._plane(dy), self._plane(x), self._plane(K)
         geometry = b is not None, self._plane_windows, self.groups
-        dx, dK, dB = core.convolve_backward(*map(self._plane, (dy, x, K)), *geometry)
+        dx, dK, dB = core.convolve_backward(*planes, *geometry)
         grads = {w.table: core.scatter_add(dK.reshape(K.shape), w)}
-        if b is not None:
+        if b is not None and dB is not None:
             db = core.scatter_add(dB, b)
             grads[b.table] = core.add(grads[w.table], db) if b.table == w.table else db
         return dx.reshape(x.shape), grads
@@ -159,9 +160,9 @@ class Conv2d(Layer):
         pad = 2 - len(self.axes)
         return Windows(
             (1,) * pad + w.kernel,
-            (1,) * pad + w.stride,
-            (0,) * pad + w.padding,
-            (1,) * pad + w.dilation,
+            (1,) * pad + each(w.stride),
+            (0,) * pad + each(w.padding),
+            (1,) * pad + each(w.dilation),
         )
 
     @staticmethod

@@ -19,6 +19,7 @@ textbook's dense layer.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -94,7 +95,7 @@ class Dense(Layer):
 
     def _backward(
         self, params: Params, cache: Cache, dy: np.ndarray, need_dx: bool
-    ) -> tuple[np.ndarray | None, Params]:
+    ) -> tuple[Any, Params]:
         (x,) = cache
         w, b = self.weight, self.bias
         dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype, device=True)
@@ -105,7 +106,7 @@ class Dense(Layer):
         if b is not None:
             dB = core.scatter_add(core.column_sum(dy), b)
             grads[b.table] = core.add(dW, dB) if b.table == w.table else dB
-        return dx.reshape(x.shape) if need_dx else None, grads
+        return dx if dx is None else dx.reshape(x.shape), grads
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:

@@ -35,6 +35,14 @@ class Layer:
         """The names in `arrays` that have a gradient."""
         return ()
 
+    def forward(self, params: Params, x: Any, step: int | None = None) -> tuple[Any, Any]:
+        """y, and the cache that backward reads."""
+        raise NotImplementedError
+
+    def backward(self, params: Params, cache: Any, dy: np.ndarray) -> tuple[Any, Params]:
+        """dx, and the gradients of the parameters by name."""
+        raise NotImplementedError
+
     def gradients(self, params: Params, cache: Any, dy: np.ndarray) -> Params:
         """The grads of `backward`, without dx: the first layer of a network needs no more."""
         return self.backward(params, cache, dy)[1]

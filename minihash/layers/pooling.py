@@ -25,13 +25,13 @@ Source of GlobalAveragePool: Lin, Chen & Yan, Network in network, arXiv 1312.440
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
 from minihash.checks import float_array
 from minihash.core import blocks, run
-from minihash.hashes.windows import Axes, Slices, Windows, per_axis, text
+from minihash.hashes.windows import Axes, Windows, each, per_axis, text
 from minihash.layers.layer import Layer, Params, select
 
 ENTRIES = 2**16  # inputs of a part: its intermediate results stay in the cache
@@ -59,22 +59,25 @@ class Pool2d(Layer):
         fields = {"size": windows.kernel, "stride": windows.stride, "padding": windows.padding}
         for name, value in fields.items():
             object.__setattr__(self, name, value)
-        if any(2 * p > k for p, k in zip(self.padding, self.size, strict=True)):
+        padding = each(windows.padding)
+        if any(2 * p > k for p, k in zip(padding, size, strict=True)):
             raise ValueError(
                 f"the padding of {type(self).__name__} must be at most half of its size, got "
-                f"{text(self.padding)} for {text(self.size)}; pad less"
+                f"{text(padding)} for {text(size)}; pad less"
             )
 
     @cached_property
     def windows(self) -> Windows:
         """The windows that are pooled."""
-        return Windows(self.size, self.stride, self.padding)
+        return Windows(
+            each(self.size), self.size if self.stride is None else self.stride, self.padding
+        )
 
     def _output(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of y for x of this shape."""
         return *shape[:2], *self.windows.outputs(shape[2:])
 
-    def _taps(self, shape: tuple[int, ...]) -> list[tuple[int, Slices, Slices]]:
+    def _taps(self, shape: tuple[int, ...]) -> list[tuple[int, tuple, tuple]]:
         """(number of the tap, its outputs, its inputs), as indices of planes of this shape."""
         sizes = shape[2:]
         everywhere = tuple(slice(0, n) for n in self.windows.outputs(sizes))
@@ -187,7 +190,7 @@ def in_parts(f: Callable[..., None], x: np.ndarray, *others: np.ndarray) -> None
     channel of an example. The cut depends on the sizes of x alone."""
     planes = [a.reshape(math.prod(a.shape[:2]), *a.shape[2:]) for a in (x, *others)]
     cuts = blocks(len(planes[0]), max(1, ENTRIES // max(1, math.prod(x.shape[2:]))))
-    run([lambda cut=cut: f(*(plane[cut] for plane in planes)) for cut in cuts])
+    run([partial(f, *(plane[cut] for plane in planes)) for cut in cuts])
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ Source: Werbos, Backpropagation through time, 1990; the conventions are torch.nn
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ from minihash.hashes import Hash, Identity
 from minihash.layers.layer import Layer, Params
 from minihash.weights import VirtualWeight
 
-State = np.ndarray | tuple[np.ndarray, np.ndarray]  # h, or the LSTM's (h, c)
+State = np.ndarray | tuple[np.ndarray, ...]  # h, or the LSTM's (h, c)
 States = tuple[np.ndarray, ...]  # the same, as arrays (batch, hidden) of any number
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
@@ -96,14 +96,14 @@ class Recurrent(Layer):
 
     @classmethod
     def plain(
-        cls, name: str, features: int, hidden: int, bias: bool = True, **options: object
+        cls, name: str, features: int, hidden: int, bias: bool = True, **options: Any
     ) -> "Recurrent":
         """A layer of free weights: four tables (two without biases), name.weight_ih and so on.
 
         options: the other fields. Raises TypeError or ValueError as the layer does.
         """
         shapes = cls._shapes(features, hidden, bias)
-        weights = {
+        weights: dict[str, Any] = {
             key: VirtualWeight(shape, Identity(math.prod(shape)), f"{name}.{key}")
             for key, shape in shapes.items()
         }
@@ -118,14 +118,14 @@ class Recurrent(Layer):
         table: str = "table",
         first_id: int = 0,
         bias: bool = True,
-        **options: object,
+        **options: Any,
     ) -> "Recurrent":
         """A layer under one hash: the identifiers from first_id on are those of weight_ih,
         weight_hh, bias_ih and bias_hh, one after another.
 
         options: the other fields. Raises TypeError or ValueError as the layer does.
         """
-        weights = {}
+        weights: dict[str, Any] = {}
         for name, shape in cls._shapes(features, hidden, bias).items():
             weights[name] = VirtualWeight(shape, hash, table, first_id)
             first_id += weights[name].size
@@ -176,9 +176,7 @@ class Recurrent(Layer):
             raise ValueError(f"x of {cell} must have at least 1 step, got {x.shape}; leave it out")
         ends = self._lengths(lengths, batch, length)
         start = self.to_arrays(state, f"state of {cell}", batch, x.dtype)
-        tables = (w and self._table(params, w, x.dtype) for w in self._named())
-        pairs = zip(self._named(), tables, strict=True)
-        weights = tuple(w and core.gather(table, w) for w, table in pairs)
+        weights = tuple(self._gathered(params, w, x.dtype) for w in self._named())
         y, final, tape = core.recur(self, x, start, ends, weights)
         return y, Cache((batch, length), x.dtype, final, tape)
 
@@ -213,7 +211,7 @@ class Recurrent(Layer):
         shape = (batch, self.hidden)
         if state is None:
             return tuple(np.zeros(shape, dtype) for _ in range(self.states))
-        if self.states == 1:
+        if self.states == 1 and not isinstance(state, tuple):
             return (float_array(state, name, shape, dtype, device=True),)
         if not isinstance(state, (tuple, list)) or len(state) != self.states:
             raise TypeError(f"{name} must be a pair (h, c) of arrays, got {type(state).__name__}")
@@ -230,8 +228,10 @@ class Recurrent(Layer):
         return [getattr(self, name) for name in NAMES]
 
     @staticmethod
-    def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
-        return parameter(params, w.table, (w.hash.buckets,), dtype, device=True)
+    def _gathered(params: Params, w: VirtualWeight | None, dtype: np.dtype) -> np.ndarray | None:
+        if w is None:
+            return None
+        return core.gather(parameter(params, w.table, (w.hash.buckets,), dtype, device=True), w)
 
     def _lengths(self, lengths: np.ndarray | None, batch: int, length: int) -> np.ndarray:
         if lengths is None:

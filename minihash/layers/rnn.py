@@ -64,11 +64,11 @@ class RNN(Recurrent):
             )
 
     @property
-    def step(self) -> Callable:
+    def step(self) -> Callable:  # type: ignore[override]
         """The equations of its nonlinearity."""
         return relu_step if self.nonlinearity == "relu" else step
 
     @property
-    def step_back(self) -> Callable:
+    def step_back(self) -> Callable:  # type: ignore[override]
         """And backward."""
         return relu_step_back if self.nonlinearity == "relu" else step_back

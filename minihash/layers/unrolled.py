@@ -84,13 +84,16 @@ class Unrolled(Layer):
         """For each step the layer on its input, and the layer on the state before it."""
         hash_, n, layer = self.hash, self.n, self.layer
 
-        def own(w: VirtualWeight | None, t: int) -> VirtualWeight | None:
-            return w and replace(w, hash=hash_, first_id=t * n + w.first_id)
+        def own(w: VirtualWeight, t: int) -> VirtualWeight:
+            return replace(w, hash=hash_, first_id=t * n + w.first_id)
+
+        def dense(w: VirtualWeight, b: VirtualWeight | None, t: int) -> Dense:
+            return Dense(own(w, t), None if b is None else own(b, t))
 
         return tuple(
             (
-                Dense(own(layer.weight_ih, t), own(layer.bias_ih, t)),
-                Dense(own(layer.weight_hh, t), own(layer.bias_hh, t)),
+                dense(layer.weight_ih, layer.bias_ih, t),
+                dense(layer.weight_hh, layer.bias_hh, t),
             )
             for t in range(self.length)
         )
@@ -135,7 +138,8 @@ class Unrolled(Layer):
         shape = (len(final[0]), self.length, self.layer.hidden)
         dy = float_array(dy, "dy of Unrolled", shape, final[0].dtype)
         dstates = self.layer.to_arrays(dstate, "dstate of Unrolled", len(dy), dy.dtype)
-        dx, grads = [], {}
+        grads: Params = {}
+        dx = []
         for t in reversed(range(self.length)):
             (on_x, on_h), (cache_x, cache_h, kept, before) = self.steps[t], caches[t]
             dstates = (dstates[0] + dy[:, t], *dstates[1:])

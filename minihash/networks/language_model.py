@@ -22,7 +22,7 @@ from minihash.networks.numbering import numbered
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
 
-CELLS = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
+CELLS: dict[str, type[Recurrent]] = {"rnn": RNN, "gru": GRU, "lstm": LSTM}
 MOST_LAYERS = 1000
 Params = dict[str, np.ndarray]
 States = tuple[State, ...]  # of each recurrent layer

@@ -20,10 +20,9 @@ from itertools import accumulate, pairwise
 from numbers import Real
 
 from minihash.checks import check_count
-from minihash.core.numba.cyclic import distinct
 from minihash.hashes import HASHES, Hash, Identity
 from minihash.hashes.xxh32 import stream
-from minihash.weights import VirtualWeight
+from minihash.weights import VirtualWeight, distinct
 
 
 def numbered(

@@ -60,7 +60,7 @@ class Sequential:
         A table that matrices read is U(-b, b), b^2 = (sum of their fan_out) / (sum of their sizes):
         for one matrix b = 1 / sqrt(fan_in), as in HashedNets. A table of biases alone is 0.
         """
-        params = {}
+        params: dict[str, np.ndarray] = {}
         for name in dict.fromkeys(w.table for w in self.weights()):
             readers = [w for w in self.weights() if w.table == name]
             matrices = [w for w in readers if len(w.shape) > 1]

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minihash import core
-from minihash.core import threads as pool
 
 
 @contextmanager
@@ -21,17 +20,10 @@ def machine(backend: str | None = None, threads: int | None = None) -> Iterator[
     ...     core.get_backend().__name__, core.get_threads()
     ('minihash.core.numpy', 1)
     """
-    with core.use(backend):
+    with core.use(backend), core.use_threads(threads):
         core.get_backend()
         core.get_threads()
-        before = pool._threads  # None, unless it was set: the environment may still change
-        if threads is not None:
-            core.set_threads(threads)
-        try:
-            yield
-        finally:
-            if threads is not None:
-                core.set_threads(before)
+        yield
 
 
 def check_memory(entries: int) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minihash.core import gather, matmul, matmul_backward, scatter_add
-from minihash.core.numba.panels import apart
+from minihash.core.numba.parts import apart
 from minihash.hashes import Identity, Lookup, Neighborhood
 from minihash.weights import VirtualWeight
 from reference import core as loops
@@ -170,7 +170,7 @@ def test_no_cut_and_no_thread_count_changes_integer_results(kind, dtype, cut, mo
 
 @pytest.mark.parametrize("shape", [(2100, 300), (130, 5000), (70_000, 9), (9, 70_000)])
 @pytest.mark.parametrize("kind", ["modulus", "uniform-signed", "dirichlet"])
-def test_backends_agree_beyond_several_panels(kind, shape):
+def test_backends_agree_beyond_several_tiles(kind, shape):
     w = VirtualWeight(shape, KINDS[kind](shape, 1000, 1), first_id=2**32 - 1000)
     expected = results(w, np.float32, 3, 0, "numpy")
     for threads in (1, 2, 3, 7):

@@ -8,9 +8,17 @@ resident memory the kernel counts from its start, runs forward and backward in t
 import json
 import subprocess
 import sys
+import tracemalloc
 from itertools import pairwise
 
+import numpy as np
 import pytest
+
+from minihash.core import matmul, matmul_backward
+from minihash.core.numba import kernels, products
+from minihash.hashes import Uniform
+from minihash.weights import VirtualWeight
+from tests.support import core_cases as cc
 
 SIZES = [3072, 2000, 2000, 2000, 2000, 2000, 10]
 VIRTUAL = sum(a * b for a, b in pairwise(SIZES))
@@ -81,7 +89,7 @@ def measure(backend: str, kind: str, **options: object) -> dict:
     ],
 )
 def test_a_network_trains_in_the_memory_of_its_table(kind, options):
-    """Panels, activations and partial tables come to about 14 MiB. The bound is below V of the
+    """Tiles, activations and partial tables come to about 14 MiB. The bound is below V of the
     first layer in float32 (23.4 MiB), let alone of the network (84.6 MiB), or an index of it at 8
     bytes (169 MiB)."""
     found = measure("numba", kind, **options)
@@ -95,3 +103,45 @@ def test_a_network_trains_in_the_memory_of_its_table(kind, options):
 def test_the_measure_sees_a_virtual_weight_that_is_built():
     """The normative backend builds V and its index, a layer at a time: the measure must show it."""
     assert measure("numpy", "modulus")["extra"] > 4 * 3072 * 2000 + 8 * 3072 * 2000
+
+
+W = VirtualWeight((24, 40), Uniform(50, 1, True))
+BATCHES = (64, 8192)
+
+
+def forward_and_backward(w: VirtualWeight, batch: int):
+    x, dy = (np.ones((batch, size), np.float32) for size in w.shape[::-1])
+    table = np.ones(w.hash.buckets, np.float32)
+    return lambda: (matmul(x, table, w, "numba"), *matmul_backward(dy, x, table, w, "numba"))
+
+
+@pytest.mark.parametrize("w", [W, W.T], ids=["V", "V^T"])
+def test_extra_memory_does_not_grow_with_the_batch(w, monkeypatch):
+    """Beyond the results there are tiles, of 256 entries here, and partial tables."""
+    monkeypatch.setattr(products, "TILE", 2**8)
+    extra = []
+    with cc.with_threads(2):
+        forward_and_backward(w, 2)()  # compiles
+        for batch in BATCHES:
+            call = forward_and_backward(w, batch)
+            tracemalloc.start()
+            results = call()
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            extra.append(peak - sum(result.nbytes for result in results))
+    assert all(more < MIB / 4 for more in extra), extra
+    assert 4 * BATCHES[1] * min(w.shape) > MIB / 2  # what a copy of x or dy would take
+
+
+def test_no_batch_is_so_large_that_v_is_hashed_twice_in_a_pass(monkeypatch):
+    counts, locate = [], kernels.Loops.locate
+
+    def counted(loops, firsts, columns):
+        counts[-1] += firsts.size * columns
+        return locate(loops, firsts, columns)
+
+    monkeypatch.setattr(kernels.Loops, "locate", counted)
+    for batch in BATCHES:
+        counts.append(0)
+        forward_and_backward(W, batch)()
+    assert counts == [2 * W.size] * 2  # once forward, once backward

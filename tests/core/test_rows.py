@@ -120,7 +120,7 @@ def test_bad_input_is_refused_at_the_door(backend, case, monkeypatch):
         raise AssertionError("a kernel saw bad input")
 
     for name in ("gather_rows", "scatter_add_rows", "matmul"):
-        monkeypatch.setattr(f"minihash.core.{backend}_backend.{name}", kernel)
+        monkeypatch.setattr(f"minihash.core.{backend}.{name}", kernel)
     with pytest.raises(error, match=message) as caught:
         function(*arguments, backend=backend)
     assert "\n" not in str(caught.value)

@@ -26,7 +26,7 @@ from minihash.weights import VirtualWeight
 from tests.support import core_cases as cc
 
 COUNTS = (1, 2, 3, 7)
-BIG = (700, 1500)  # several parts and several panels of each
+BIG = (700, 1500)  # several parts and several tiles of each
 
 
 def bits(w: VirtualWeight, a: dict[str, np.ndarray], backend: str = "numba") -> list[bytes]:

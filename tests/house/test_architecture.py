@@ -111,6 +111,25 @@ def test_the_rule_sees_an_import_from_below():
     assert imports(ROOT / "minihash/weights.py") >= {"math", "minihash.hashes.hash.Hash"}
 
 
+def beyond_the_contract(modules: set[str]) -> set[str]:
+    """Of what a file imports, what of the core is no name of its contract."""
+    from minihash import core
+
+    inside = {module for module in modules if module.startswith("minihash.core.")}
+    return inside - {f"minihash.core.{public}" for public in core.__all__}
+
+
+@every_engine_file
+def test_of_the_core_other_rooms_know_the_contract_alone(path):
+    if room_of(path) != "core":
+        assert not beyond_the_contract(imports(path))
+
+
+def test_the_rule_sees_an_import_of_the_cores_inside():
+    assert beyond_the_contract({"minihash.core.numba.rows", "minihash.core.threads.run"})
+    assert not beyond_the_contract({"minihash.core.matmul", "minihash.core", "minihash.layers.x"})
+
+
 @every_file
 def test_engine_and_oracles_do_not_know_each_other(path):
     top = path.relative_to(ROOT).parts[0]
@@ -140,8 +159,9 @@ def test_nothing_is_left_to_do(path):
 
 
 # Rooms that mypy checks, and the arguments of scalar bodies, which have no types.
-TYPED = ["hashes", "weights", "checks"]
+TYPED = ["hashes", "weights", "checks", "layers", "networks"]
 OF_BODIES = {"i", "residue", "state", "word", "seed", "h", "n"}
+OF_BODIES |= {"a", "r", "p", "kept", "before", "dstate"}
 
 
 @pytest.mark.parametrize("path", [p for p in ENGINE if room_of(p) in TYPED], ids=name)

@@ -13,7 +13,7 @@ from benchmarks import render
 from benchmarks.core_cases import Layer
 from benchmarks.measure import Table, alternate, ratio
 from minihash import core
-from minihash.core.numba import tiles
+from minihash.core.numba import products
 from minihash.hashes import Modulus, Uniform
 
 TEXT = """before
@@ -147,7 +147,9 @@ def test_the_reference_side_computes_the_same():
 def test_the_variant_without_an_order_loses_nothing(threads, monkeypatch):
     layer = Layer(Uniform(30, signed=True), batch=4, size=400)
     used = []
-    monkeypatch.setattr(tiles, "scattered", lambda *a: used.append(1) or core_benchmark.loose(*a))
+    monkeypatch.setattr(
+        products, "scattered", lambda *a: used.append(1) or core_benchmark.loose(*a)
+    )
     core.set_threads(threads)
     try:
         layer.verify_backward(*layer.backward())

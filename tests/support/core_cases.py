@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from minihash.core import numba as numba_backend
 from minihash.core import set_threads
-from minihash.core.numba import panels, single, tiles
+from minihash.core.numba import parts, products, rows, single
 from minihash.hashes.hash import Hash
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
@@ -79,23 +79,25 @@ def gamma(terms: np.ndarray | int, dtype: type) -> np.ndarray:
     return terms * u / (1 - terms * u) + terms * U_WIDE / (1 - terms * U_WIDE)
 
 
-def cut(monkeypatch, tall: int, wide: int, part: int, lanes: int, examples: int) -> None:
-    """Other tiles, parts, lanes and batches than the default ones."""
-    sizes = {"TALL": tall, "WIDE": wide, "PART": part, "LEAST": 0}
-    for name, value in (sizes | {"COPY": 0, "EXAMPLES": examples}).items():
-        monkeypatch.setattr(tiles, name, value)
-    monkeypatch.setattr(panels, "LANES", lanes)
-    monkeypatch.setattr(single, "PIECE", wide)
-    monkeypatch.setattr(single, "LEAST", part)
-    for module in (panels, numba_backend):
-        monkeypatch.setattr(module, "ENTRIES", tall * wide)
+def cut(monkeypatch, tile: int, side: int, partials: int) -> None:
+    """Other tiles, parts and partial tables than the default ones."""
+    settings = {
+        parts: {"ENTRIES": tile, "PARTIALS": partials},
+        products: {"TILE": tile, "SIDE": side, "LEAST": 0},
+        rows: {"TILE": tile, "STRIP": side},
+        single: {"PIECE": tile, "LEAST": tile},
+        numba_backend: {"ENTRIES": tile},
+    }
+    for module, values in settings.items():
+        for name, value in values.items():
+            monkeypatch.setattr(module, name, value)
 
 
 CUTS = {
-    "entries": (1, 1, 1, 3, 2),
-    "long": (7, 16, 20, 2, 3),
-    "wide": (2, 32, 6, 4, 1000),
-    "one": (10**3, 10**3, 10**6, 1, 1000),
+    "entries": (1, 1, 3),
+    "long": (112, 20, 4),
+    "wide": (64, 6, 2),
+    "one": (10**6, 10**6, 1),
 }
 
 

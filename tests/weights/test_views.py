@@ -16,13 +16,11 @@ from minihash.core import (
     gather_rows,
     matmul,
     matmul_backward,
-    panel_rows,
     scatter_add,
     scatter_add_rows,
 )
-from minihash.core.numba.cyclic import distinct
 from minihash.hashes import HashedNets, Lookup, Modulus, Uniform
-from minihash.weights import VirtualWeight
+from minihash.weights import VirtualWeight, distinct
 from reference import views as loops
 from reference.hashes import from_spec
 from tests.support import core_cases as cc
@@ -185,8 +183,6 @@ def bits(w: VirtualWeight, dtype: type, n: int, backend: str, draw=cc.whole) -> 
 @pytest.mark.parametrize("cut", cc.CUTS)
 def test_no_cut_and_no_thread_count_changes_integer_results(kind, dtype, cut, monkeypatch):
     cc.cut(monkeypatch, *cc.CUTS[cut])
-    monkeypatch.setattr(panel_rows, "ENTRIES", cc.CUTS[cut][0])
-    monkeypatch.setattr(panel_rows, "STRIP", cc.CUTS[cut][1])
     for shape, n in [((1, 1), 1), ((1, 30), 0), ((30, 1), 4), ((7, 9), 12), ((12, 17), 3)]:
         plain = VirtualWeight(shape, KINDS[kind](shape, 11, 5))
         for w in (plain, plain.T):
@@ -201,7 +197,7 @@ BIG = [(2100, 300), (130, 1500)]
 
 @pytest.mark.parametrize("shape", BIG)
 @pytest.mark.parametrize("kind", ["modulus", "uniform-signed", "identity"])
-def test_views_agree_beyond_several_panels(kind, shape):
+def test_views_agree_beyond_several_tiles(kind, shape):
     plain = VirtualWeight(shape, KINDS[kind](shape, 1000, 1))
     for w in (plain, plain.T):
         expected = bits(w, np.float32, 3 if kind == "modulus" else 700, "numpy")

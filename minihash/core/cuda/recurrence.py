@@ -122,11 +122,8 @@ def recur(
         arrays = a, r, b_ih, b_hh, ends, now, before, kept, y
         device.launch(run, device.over(plane), *arrays, (t, length, hidden))
     tape = Tape((batch, length, features, hidden), stays, own, ends, V_ih, V_hh, before, kept)
-    return (
-        device.home(y, (batch, length, hidden), stays),
-        planes(now, len(state), (batch, hidden), stays),
-        tape,
-    )
+    final = planes(now, len(state), (batch, hidden), stays)
+    return device.home(y, (batch, length, hidden), stays), final, tape
 
 
 def recur_backward(

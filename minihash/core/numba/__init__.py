@@ -1,20 +1,46 @@
-"""The parallel backend: Numba kernels that hash on the fly, on all cores.
+"""The parallel backend: Numba kernels that hash on the fly, BLAS, on all cores.
 
-No array with an entry for each virtual weight exists: panels are read and added as they are needed
-(panels.py, panel_rows.py), products go through V tile by tile (tiles.py), and hashes that go round
-the table multiply equal rows once (cyclic.py).
+No array with an entry for each virtual weight exists: V is read, and its gradient added, a tile at
+a time.
+
+    kernels.py     the compiled loops of a hash over a tile
+    guard.py       hashes from outside: their buckets are checked
+    parts.py       work in parts for threads; partial tables
+    products.py    matmul and its backward, tile by tile
+    folding.py     hashes that go round the table: equal rows and columns once
+    rows.py        some rows of V
 """
+
+from functools import partial
 
 import numpy as np
 
 from minihash.compile.jit import HAVE_NUMBA
-from minihash.core.numba import cyclic, kernels, panel_rows
-from minihash.core.numba.convolution import convolve, convolve_backward  # noqa: F401
-from minihash.core.numba.panels import ENTRIES, blocks, lanes, lying, upright, workspace
-from minihash.core.numba.recurrence import recur, recur_backward  # noqa: F401
-from minihash.core.numpy import add, column_sum  # noqa: F401
-from minihash.core.threads import run_kernels
+from minihash.core.numba import kernels
+from minihash.core.numba.convolution import convolve, convolve_backward
+from minihash.core.numba.folding import matmul, matmul_backward
+from minihash.core.numba.parts import ENTRIES, apart, scattered, workspace
+from minihash.core.numba.recurrence import recur, recur_backward
+from minihash.core.numba.rows import gather_rows, scatter_add_rows
+from minihash.core.numpy import add, column_sum
+from minihash.core.threads import blocks, run_kernels
 from minihash.weights import VirtualWeight
+
+__all__ = [
+    "add",
+    "available",
+    "column_sum",
+    "convolve",
+    "convolve_backward",
+    "gather",
+    "gather_rows",
+    "matmul",
+    "matmul_backward",
+    "recur",
+    "recur_backward",
+    "scatter_add",
+    "scatter_add_rows",
+]
 
 
 def available() -> str:
@@ -23,53 +49,29 @@ def available() -> str:
 
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    V = upright(w, table.dtype)
-    flat = lying(V, w).reshape(1, -1)
+    flat, loops = np.empty((1, w.size), table.dtype), kernels.of(w.hash)
 
-    def part(cut: slice) -> None:
-        kernels.read_panel(table, flat[:, cut], w.hash, first_of(w, cut))
+    def part(some: slice) -> None:
+        loops.read(table, flat[:, some], loops.locate(*tile(w, some)))
 
-    run_kernels([lambda cut=cut: part(cut) for cut in blocks(w.size, ENTRIES)])
-    return np.asarray(V, order="C")
+    run_kernels([partial(part, some) for some in blocks(w.size, ENTRIES)])
+    if w.transposed:
+        return np.ascontiguousarray(flat.reshape(w.shape[::-1]).T)
+    return flat.reshape(w.shape)
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    flat = lying(dV, w).reshape(1, -1)
+    flat, loops = (dV.T if w.transposed else dV).reshape(1, -1), kernels.of(w.hash)
 
-    def part(cut: slice, dtable: np.ndarray) -> None:
-        panel = workspace("panel", (1, cut.stop - cut.start), dV.dtype)
-        panel[:] = flat[:, cut]
-        kernels.add_panel(panel, dtable, w.hash, first_of(w, cut))
+    def part(some: slice, dtable: np.ndarray) -> None:
+        copy = workspace("tile", (1, some.stop - some.start), dV.dtype)
+        copy[:] = flat[:, some]
+        loops.add(copy, dtable, loops.locate(*tile(w, some)))
 
-    return lanes(w.hash.buckets, dV.dtype, list(blocks(w.size, ENTRIES)), part)
-
-
-def first_of(w: VirtualWeight, cut: slice) -> np.ndarray:
-    return np.array([w.first_id + cut.start], np.uint64)
+    work = [partial(part, some) for some in blocks(w.size, ENTRIES)]
+    return scattered(work, w.hash.buckets, dV.dtype, disjoint=apart(w))
 
 
-def gather_rows(table: np.ndarray, w: VirtualWeight, rows: np.ndarray) -> np.ndarray:
-    return panel_rows.gather_rows(table, w, rows)
-
-
-def scatter_add_rows(dV: np.ndarray, rows: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    return panel_rows.scatter_add_rows(dV, rows, w)
-
-
-def matmul(
-    x: np.ndarray, table: np.ndarray, w: VirtualWeight, b: np.ndarray | None = None
-) -> np.ndarray:
-    y = cyclic.matmul(x, table, w)
-    if b is not None:
-        y += b
-    return y
-
-
-def matmul_backward(
-    dy: np.ndarray,
-    x: np.ndarray,
-    table: np.ndarray,
-    w: VirtualWeight,
-    need_dx: bool = True,
-) -> tuple[np.ndarray | None, np.ndarray]:
-    return cyclic.matmul_backward(dy, x, table, w, need_dx)
+def tile(w: VirtualWeight, some: slice) -> tuple[np.ndarray, int]:
+    """(firsts, columns) of the tile that is a row of these identifiers, counted from the first."""
+    return np.array([w.first_id + some.start], np.uint64), some.stop - some.start

@@ -16,9 +16,9 @@ import math
 import numpy as np
 
 from minihash.core.numba import direct
-from minihash.core.numba.panels import blocks, workspace
+from minihash.core.numba.parts import workspace
 from minihash.core.numba.patches import Region, pack, regions, rows_for, unpack
-from minihash.core.threads import run
+from minihash.core.threads import blocks, run
 from minihash.hashes.windows import Windows
 
 PARTS = 8  # parts of a backward pass

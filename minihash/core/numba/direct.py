@@ -32,9 +32,9 @@ import numpy as np
 
 from minihash.compile.jit import njit
 from minihash.core.numba import registers
-from minihash.core.numba.panels import blocks, workspace
+from minihash.core.numba.parts import workspace
 from minihash.core.numba.registers import LONG, TALL, WIDE, Tile
-from minihash.core.threads import run
+from minihash.core.threads import blocks, run
 from minihash.hashes.windows import Windows
 
 ENTRIES = 2**18  # of the planes of a part, about

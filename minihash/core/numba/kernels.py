@@ -1,18 +1,19 @@
-"""The loops of the Numba backend over a tile of a virtual weight.
+"""The compiled loops of one hash, over a tile of its virtual weight.
 
-    locate    buckets[r, c], signs[r, c] of the identifier firsts[r] + c
+    locate    words[r, c] = bucket and sign of the identifier firsts[r] + c
     read      tile[r, c] = sign * table[bucket]
-    add       dtable[bucket] += sign * tile[r, c]; the tile may be overwritten
+    add       dtable[bucket] += sign * tile[r, c]
+
+A word is a bucket, which is below 2^31 - 1, with its sign in the top bit: 0 for +1, 1 for -1. Where
+there is no connection (sign 0), all bits are 1. A sign is applied by an exclusive or of the top bit
+of the word and that of the number.
 
 Each loop has one kind of work: the arithmetic of a hash, which LLVM then turns into SIMD, or the
 memory accesses at the buckets, which would make the arithmetic scalar at ten times the cost. Where
-buckets run (identity, modulus), `locate` has nothing to do, and windows of the table are copied.
+buckets run (identity, modulus) nothing is located, and windows of the table are copied.
 
-    dots      y[r] = sum over c of sign * table[bucket] x[c], of whole rows (single.py)
-
-`draw`, `place` and `sign`, and the loops that others call by name, are bound to those of a hash
-(`of`). constants = (what draw and place read, what sign reads, run). A tile may have more columns
-than `buckets`; the shape of `buckets` counts.
+`draw`, `place` and `sign` are bound to those of a hash (`of`). constants = (what draw and place
+read, what sign reads).
 """
 
 from collections.abc import Callable
@@ -23,157 +24,110 @@ import numpy as np
 
 from minihash.compile.body import bound, compiled
 from minihash.compile.jit import njit
-from minihash.core.numba import sweep
-from minihash.core.numba.panels import workspace
-from minihash.core.numba.registers import dot
+from minihash.core.numba.guard import check_buckets, run_of, trusted
+from minihash.core.numba.parts import workspace
 from minihash.hashes.hash import Hash
 from minihash.hashes.xxh32 import U32, U64
 
 HIGH, LOW = U64(0xFFFFFFFF << 32), U64(0xFFFFFFFF)  # the words of an identifier
-CHUNK = 1024  # words between two loops: they stay in the first-level cache
+BUCKET, NEGATIVE, MISSING = U32(2**31 - 1), U32(2**31), U32(2**32 - 1)  # of a word
+CHUNK = 1024  # drawn words between two loops: they stay in the first-level cache
 
 
-class Kernels(NamedTuple):
-    """The compiled loops of one hash."""
+class Loops(NamedTuple):
+    """The compiled loops of a hash, as functions of tiles: C-contiguous arrays (rows, columns)."""
 
-    locate: Callable
-    read: Callable
-    add: Callable
-    dots: Callable
-    sweep: Callable
+    hash_: Hash
+    locate_words: Callable | None  # None: its buckets run
+    read_tile: Callable
+    add_tile: Callable
+
+    def locate(self, firsts: np.ndarray, columns: int) -> tuple:
+        """Where the tile of the identifiers firsts[r] + c, c < columns, is in the table. Valid
+        until this thread's next call."""
+        if not trusted(self.hash_):
+            check_buckets(self.hash_, firsts, columns)
+        if self.locate_words is None:
+            return firsts, self.hash_.state[0], U64(self.hash_.run)
+        words = workspace("words", (firsts.size, columns), np.uint32)
+        self.locate_words(firsts, words, self.hash_.state)
+        return (words,)
+
+    def read(self, table: np.ndarray, tile: np.ndarray, where: tuple) -> None:
+        """tile = sign * table[bucket]."""
+        self.read_tile(bits(table), bits(tile), *where)
+
+    def add(self, tile: np.ndarray, dtable: np.ndarray, where: tuple) -> None:
+        """dtable[bucket] += sign * tile, which may be overwritten."""
+        self.add_tile(tile, bits(tile), dtable, *where)
 
 
-def of(hash_: Hash) -> tuple[Kernels, tuple]:
-    """The kernels of a hash, and the constants that they take."""
-    return made(*hash_.stages, hash_.run > 1), (*hash_.state, U64(hash_.run))
+def bits(numbers: np.ndarray) -> np.ndarray:
+    """The same memory as unsigned integers."""
+    return numbers.view(np.uint32 if numbers.itemsize == 4 else np.uint64)
+
+
+def of(hash_: Hash) -> Loops:
+    """The loops of a hash."""
+    return Loops(hash_, *made(*hash_.stages, run_of(hash_) > 1))
 
 
 @cache
-def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> Kernels:
-    def template(body: Callable, **globals_: Callable) -> Callable:
-        return bound(body, f"{body.__name__}-{draw.__qualname__}", **globals_)
+def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> tuple:
+    def of_hash(body: Callable) -> Callable:
+        name = f"{body.__name__}-{draw.__qualname__}"
+        return compiled(bound(body, name, draw=draw, place=place, sign=sign or always), njit)
 
     if runs:
-        loops = locate_nothing, template(read_runs, draw=draw), template(add_runs, draw=draw)
-    else:
-        buckets = (
-            template(locate_placed, draw=draw, place=place)
-            if place
-            else template(locate_drawn, draw=draw)
-        )
-        loops = buckets, read_plain, add_plain
-        if sign:
-            signs = template(locate_signs, sign=sign)
-            both = (
-                template(locate_signed, locate_buckets=buckets, locate_signs=signs)
-                if place
-                else template(locate_both, draw=draw, sign=sign)
-            )
-            loops = both, read_signed, add_signed
-    locate, read, add = loops
-    dots = template(dots_runs, draw=draw) if runs else template(dots_read, locate=locate, read=read)
-    through = template(sweep.sweep, locate=locate, read=read, add=add)
-    return Kernels(*(compiled(body, njit) for body in (*loops, dots, through)))
+        return None, of_hash(read_runs), of_hash(add_runs)
+    locate = of_hash(locate_placed if place else locate_drawn)
+    return locate, compiled(read_words, njit), compiled(add_words, njit)
 
 
-# Panels: bounded pieces of V with rows of identifiers firsts[r] + c that follow one another.
-
-
-def read_panel(table: np.ndarray, panel: np.ndarray, hash_: Hash, firsts: np.ndarray) -> None:
-    """panel[r, c] = sign * table[bucket]."""
-    loops, constants = of(hash_)
-    loops.read(table, panel, firsts, *located(hash_, panel.shape, firsts), constants)
-
-
-def add_panel(panel: np.ndarray, dtable: np.ndarray, hash_: Hash, firsts: np.ndarray) -> None:
-    """dtable[bucket] += sign * panel, which may be overwritten."""
-    loops, constants = of(hash_)
-    loops.add(panel, dtable, firsts, *located(hash_, panel.shape, firsts), constants)
-
-
-def located(
-    hash_: Hash, shape: tuple[int, int], firsts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    loops, constants = of(hash_)
-    where = workspace("buckets", shape, np.uint32), workspace("signs", shape, np.int8)
-    loops.locate(firsts, *where, constants)
-    return where
+def always(i, state):
+    return np.int8(1)
 
 
 # Templates.
 
 
-def locate_nothing(firsts, buckets, signs, constants):
-    pass
+def word(bucket, sign):
+    return U32(bucket) | U32(sign) & NEGATIVE | MISSING * U32(sign == 0)
 
 
-def locate_signed(firsts, buckets, signs, constants):
-    locate_buckets(firsts, buckets, signs, constants)
-    locate_signs(firsts, signs, constants)
-
-
-def locate_drawn(firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
-    state = constants[0]
+def locate_drawn(firsts, words, constants):
+    rows, columns = words.shape
+    state, key = constants
     n = state[0]
     for r in range(rows):
         start = 0
         while start < columns:  # again only where the residue or the low word wraps
             i = firsts[r] + U64(start)
             residue, high, low = i % n, i & HIGH, U32(i & LOW)
-            chunk = buckets[r, start : start + unbroken(low, n - residue)]
-            for c in range(chunk.size):
-                chunk[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
-            start += chunk.size
-
-
-def locate_both(firsts, buckets, signs, constants):
-    """`locate_drawn` and `locate_signs` at once."""
-    rows, columns = buckets.shape
-    state, key, _ = constants
-    n = state[0]
-    for r in range(rows):
-        start = 0
-        while start < columns:
-            i = firsts[r] + U64(start)
-            residue, high, low = i % n, i & HIGH, U32(i & LOW)
-            stop = start + unbroken(low, n - residue)
-            chunk, turned = buckets[r, start:stop], signs[r, start:stop]
+            chunk = words[r, start : start + unbroken(low, n - residue)]
             for c in range(chunk.size):
                 i = high | U64(U32(low + U32(c)))
-                chunk[c] = draw(i, residue + U64(c), state)
-                turned[c] = sign(i, key)
+                chunk[c] = word(draw(i, residue + U64(c), state), sign(i, key))
             start += chunk.size
 
 
-def locate_placed(firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
-    state = constants[0]
+def locate_placed(firsts, words, constants):
+    rows, columns = words.shape
+    state, key = constants
     n = state[0]
-    words = np.empty(CHUNK, np.uint64)
+    drawn = np.empty(CHUNK, np.uint64)
     for r in range(rows):
         start = 0
         while start < columns:
             i = firsts[r] + U64(start)
             residue, high, low = i % n, i & HIGH, U32(i & LOW)
-            chunk = buckets[r, start : start + min(CHUNK, unbroken(low, n - residue))]
+            chunk = words[r, start : start + min(CHUNK, unbroken(low, n - residue))]
             for c in range(chunk.size):
-                words[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
+                drawn[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
             for c in range(chunk.size):
-                chunk[c] = place(words[c], state)
-            start += chunk.size
-
-
-def locate_signs(firsts, signs, constants):
-    rows, columns = signs.shape
-    for r in range(rows):
-        start = 0
-        while start < columns:
-            i = firsts[r] + U64(start)
-            high, low = i & HIGH, U32(i & LOW)
-            chunk = signs[r, start : start + unbroken(low, LOW)]
+                chunk[c] = place(drawn[c], state)
             for c in range(chunk.size):
-                chunk[c] = sign(high | U64(U32(low + U32(c))), constants[1])
+                chunk[c] = word(chunk[c], sign(high | U64(U32(low + U32(c))), key))
             start += chunk.size
 
 
@@ -183,111 +137,48 @@ def unbroken(low, most):
     return np.int64(min(U64(most), LOW + U64(1) - U64(low)))
 
 
-def read_plain(table, tile, firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
+def read_words(table, tile, words):
+    tile, words = tile.reshape(-1), words.reshape(-1)
+    top = U64(8 * table.itemsize - 32)
+    for k in range(words.size):
+        if words[k] != MISSING:
+            tile[k] = table[words[k] & BUCKET]
+    for k in range(words.size):
+        signed = tile[k] ^ U64(words[k] & NEGATIVE) << top
+        tile[k] = U64(0) if words[k] == MISSING else signed
+
+
+def add_words(tile, bits, dtable, words):
+    tile, bits, words = tile.reshape(-1), bits.reshape(-1), words.reshape(-1)
+    top = U64(8 * tile.itemsize - 32)
+    for k in range(words.size):
+        bits[k] ^= U64(words[k] & NEGATIVE) << top
+    for k in range(words.size):
+        if words[k] != MISSING:
+            dtable[words[k] & BUCKET] += tile[k]
+
+
+def read_runs(table, tile, firsts, state, run):
+    rows, columns = tile.shape
     for r in range(rows):
-        row = tile[r]
-        for c in range(columns):
-            row[c] = table[buckets[r, c]]
-
-
-def read_signed(table, tile, firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
-    for r in range(rows):
-        row = tile[r]
-        for c in range(columns):
-            row[c] = table[buckets[r, c]]
-        for c in range(columns):
-            row[c] = signed(row[c], signs[r, c])
-
-
-def add_plain(tile, dtable, firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
-    for r in range(rows):
-        row = tile[r]
-        for c in range(columns):
-            dtable[buckets[r, c]] += row[c]
-
-
-def add_signed(tile, dtable, firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
-    for r in range(rows):
-        row = tile[r]
-        for c in range(columns):
-            row[c] = signed(row[c], signs[r, c])
-        for c in range(columns):
-            dtable[buckets[r, c]] += row[c]
-
-
-def signed(v, s):
-    """s v, and 0 where s is 0 even if v is not finite."""
-    return v if s > 0 else (-v if s < 0 else np.float32(0))
-
-
-def read_runs(table, tile, firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
-    state, _, run = constants
-    for r in range(rows):
-        row = tile[r, :columns]
         start = 0
         while start < columns:
             i = firsts[r] + U64(start)
             b = draw(i, i % state[0], state)
-            chunk = row[start : start + np.int64(run - i % run)]
+            chunk = tile[r, start : start + np.int64(run - i % run)]
             for c in range(chunk.size):
                 chunk[c] = table[b + U64(c)]  # unsigned: no check for a negative index
             start += chunk.size
 
 
-def add_runs(tile, dtable, firsts, buckets, signs, constants):
-    rows, columns = buckets.shape
-    state, _, run = constants
+def add_runs(tile, bits, dtable, firsts, state, run):
+    rows, columns = tile.shape
     for r in range(rows):
-        row = tile[r, :columns]
         start = 0
         while start < columns:
             i = firsts[r] + U64(start)
             b = draw(i, i % state[0], state)
-            chunk = row[start : start + np.int64(run - i % run)]
+            chunk = tile[r, start : start + np.int64(run - i % run)]
             for c in range(chunk.size):
                 dtable[b + U64(c)] += chunk[c]
             start += chunk.size
-
-
-# Of whole rows begin, begin + period, ... for begin in start .. stop - 1; first: the identifier of
-# the first row's first entry, width: by how many the next row's is greater.
-
-
-def dots_read(start, stop, period, table, x, y, first, width, room, constants):
-    """room: of a piece of a row, flat."""
-    tile, buckets, signs = room
-    firsts = np.empty(1, np.uint64)
-    for begin in range(start, stop):
-        for r in range(begin, y.size, period):
-            y[r] = 0
-            for left in range(0, x.size, tile.size):
-                piece = x[left : left + tile.size]
-                row, where, turned = (
-                    tile[: piece.size].reshape(1, -1),
-                    buckets[: piece.size].reshape(1, -1),
-                    signs[: piece.size].reshape(1, -1),
-                )
-                firsts[0] = first + U64(r) * width + U64(left)
-                locate(firsts, where, turned, constants)
-                read(table, row, firsts, where, turned, constants)
-                y[r] += dot(row[0], piece)
-
-
-def dots_runs(start, stop, period, table, x, y, first, width, room, constants):
-    """A window of the table is read where it lies."""
-    state, _, run = constants
-    for begin in range(start, stop):
-        for r in range(begin, y.size, period):
-            y[r] = 0
-            left = 0
-            while left < x.size:
-                i = first + U64(r) * width + U64(left)
-                b = np.int64(draw(i, i % state[0], state))
-                piece = x[left : left + np.int64(run - i % run)]
-                y[r] += dot(table[b : b + piece.size], piece)
-                left += piece.size

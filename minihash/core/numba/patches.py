@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from minihash.compile.jit import njit
-from minihash.core.numba.panels import blocks, workspace
+from minihash.core.numba.parts import workspace
+from minihash.core.threads import blocks
 from minihash.hashes.windows import Windows
 
 COLUMNS = 1024  # outputs of a region: long enough for BLAS

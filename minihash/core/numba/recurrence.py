@@ -22,8 +22,8 @@ from minihash.core import numpy as normative
 from minihash.core.numba import skinny
 from minihash.core.numba.cells import cell_of
 from minihash.core.numba.loops import kernel
-from minihash.core.numba.panels import blocks, workspace
-from minihash.core.threads import run, together
+from minihash.core.numba.parts import workspace
+from minihash.core.threads import blocks, run, together
 
 ROWS = 16  # sequences of a part: fewer meet too little of a weight while it is in the cache
 WORK = 10**6  # multiplications of a step up to which a part has more sequences

@@ -1,18 +1,28 @@
-"""One example: a dot product for each row of V.
+"""One example: a dot product for each row of V, in compiled loops.
 
     y[r] = sum over c of V[r, c] x[c]
 
-Nothing is turned and no sum is shared, so a row is met a piece at a time: located, read, and
-multiplied where it lies. Where buckets run round the table, rows r, r + P, r + 2 P ... with
+No number of V is used twice, so there is nothing for BLAS to gain: a piece of a row is located,
+read and multiplied while it is in the first-level cache, or, where buckets run, multiplied where it
+lies in the table. Where they run round the table, rows r, r + P, r + 2 P ... with
 P = buckets // fan_in meet almost the same window of it, and follow one another: the table comes
 from memory once, not once in every P rows.
 """
 
+from collections.abc import Callable
+from functools import cache, partial
+
 import numpy as np
 
+from minihash.compile.body import bound, compiled
+from minihash.compile.jit import njit
 from minihash.core.numba import kernels
-from minihash.core.numba.panels import cut, workspace
-from minihash.core.threads import run_kernels
+from minihash.core.numba.guard import check_buckets, run_of, trusted
+from minihash.core.numba.kernels import bits
+from minihash.core.numba.parts import workspace
+from minihash.core.numba.registers import dot
+from minihash.core.threads import run_kernels, split
+from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
 PIECE = 4096  # entries of a row
@@ -26,21 +36,65 @@ def matmul(
     count."""
     rows, columns = shape
     y = np.empty((1, rows), table.dtype)
-    around = w.hash.run > 1 and w.hash.run == w.hash.buckets
+    first, width, run = U64(w.first_id), U64(w.shape[1]), run_of(w.hash)
+    if not trusted(w.hash):
+        check_buckets(w.hash, first + np.arange(rows, dtype=np.uint64) * width, columns)
     count = -(-rows * columns // LEAST)  # parts
-    period = w.hash.buckets // w.shape[1] if around else rows
+    period = w.hash.buckets // w.shape[1] if run == w.hash.buckets else rows
     if not count <= period <= rows:  # a table of few rows stays in the cache in any order
         period = rows
-    loops, constants = kernels.of(w.hash)
-    first, width, size = np.uint64(w.first_id), np.uint64(w.shape[1]), min(columns, PIECE)
+    loop = dots(*w.hash.stages, run > 1)
 
     def part(some: slice) -> None:
-        room = (
-            workspace("tile", (size,), table.dtype),
-            workspace("buckets", (size,), np.uint32),
-            workspace("signs", (size,), np.int8),
-        )
-        loops.dots(some.start, some.stop, period, table, x[0], y[0], first, width, room, constants)
+        tile = workspace("tile", (min(columns, PIECE),), table.dtype)
+        words = workspace("words", tile.shape, np.uint32)
+        place = some.start, some.stop, period, first, width
+        loop(place, table, bits(table), x[0], y[0], tile, bits(tile), words, w.hash.state, U64(run))
 
-    run_kernels([lambda some=some: part(some) for some in cut(period, min(count, period))])
+    run_kernels([partial(part, some) for some in split(period, min(count, period))])
     return y
+
+
+@cache
+def dots(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> Callable:
+    """The compiled loop of a hash."""
+    if runs:
+        body, names = dots_runs, {"draw": draw}
+    else:
+        locate, read, _ = kernels.made(draw, place, sign, runs)
+        body, names = dots_read, {"locate": locate, "read": read}
+    return compiled(bound(body, f"{body.__name__}-{draw.__qualname__}", **names), njit)
+
+
+# Templates. Of the rows begin, begin + period, ... for begin in start .. stop - 1.
+
+
+def dots_read(place, table, table_bits, x, y, tile, tile_bits, words, constants, run):
+    start, stop, period, first, width = place
+    firsts = np.empty(1, np.uint64)
+    for begin in range(start, stop):
+        for r in range(begin, y.size, period):
+            y[r] = 0
+            for left in range(0, x.size, tile.size):
+                piece = x[left : left + tile.size]
+                firsts[0] = first + U64(r) * width + U64(left)
+                where = words[: piece.size].reshape(1, -1)
+                locate(firsts, where, constants)
+                read(table_bits, tile_bits[: piece.size], where)
+                y[r] += dot(tile[: piece.size], piece)
+
+
+def dots_runs(place, table, table_bits, x, y, tile, tile_bits, words, constants, run):
+    """A window of the table is read where it lies."""
+    start, stop, period, first, width = place
+    state = constants[0]
+    for begin in range(start, stop):
+        for r in range(begin, y.size, period):
+            y[r] = 0
+            left = 0
+            while left < x.size:
+                i = first + U64(r) * width + U64(left)
+                b = np.int64(draw(i, i % state[0], state))
+                piece = x[left : left + np.int64(run - i % run)]
+                y[r] += dot(table[b : b + piece.size], piece)
+                left += piece.size

@@ -10,28 +10,10 @@ weight: the other way round), and backward the sums and the copies change places
 equal rows, dx copied to equal columns.
 """
 
-import math
-
 import numpy as np
 
-from minihash.core.numba import single, tiles
-from minihash.weights import VirtualWeight
-
-
-def distinct(w: VirtualWeight) -> tuple[int, int]:
-    """How many of the first rows and columns of the matrix w are all that differ.
-
-    >>> from minihash.hashes import Modulus
-    >>> distinct(VirtualWeight((100, 50), Modulus(500)))
-    (10, 50)
-    """
-    if w.transposed:
-        return distinct(w.T)[::-1]
-    fan_out, fan_in = w.shape
-    n = w.hash.buckets
-    if w.hash.run == 1 or w.hash.run != n:
-        return fan_out, fan_in
-    return min(fan_out, n // math.gcd(n, fan_in)), min(fan_in, n)
+from minihash.core.numba import products, single
+from minihash.weights import VirtualWeight, distinct
 
 
 def fold(x: np.ndarray, width: int) -> np.ndarray:
@@ -61,14 +43,14 @@ def unfold(y: np.ndarray, columns: int) -> np.ndarray:
 
 
 def matmul(
-    x: np.ndarray,
-    table: np.ndarray,
-    w: VirtualWeight,
+    x: np.ndarray, table: np.ndarray, w: VirtualWeight, b: np.ndarray | None = None
 ) -> np.ndarray:
     shape = distinct(w)
-    product = single.matmul if len(x) == 1 and not w.transposed else tiles.matmul
-    y = product(fold(x, shape[1]), table, w, shape)
-    return unfold(y, w.shape[0])
+    product = single.matmul if len(x) == 1 and not w.transposed else products.matmul
+    y = unfold(product(fold(x, shape[1]), table, w, shape), w.shape[0])
+    if b is not None:
+        y += b
+    return y
 
 
 def matmul_backward(
@@ -79,6 +61,6 @@ def matmul_backward(
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
     shape = distinct(w)
-    folded = fold(dy, shape[0]), fold(x, shape[1])
-    dx, dtable = tiles.matmul_backward(*folded, table, w, shape, need_dx)
+    dy, x = fold(dy, shape[0]), fold(x, shape[1])
+    dx, dtable = products.matmul_backward(dy, x, table, w, shape, need_dx)
     return unfold(dx, w.shape[1]) if need_dx else None, dtable
