@@ -70,7 +70,7 @@ def test_sections_name_their_loop_and_test_and_all_names_exist():
     for section in re.split(r"^## ", README, flags=re.MULTILINE)[1:]:
         if re.match(r"\d", section):
             assert re.search(r"`reference/[\w/]+\.py:\w+`", section), section.splitlines()[0]
-            assert re.search(r"`tests/test_\w+\.py`", section), section.splitlines()[0]
+            assert re.search(r"`tests/\w+/test_\w+\.py`", section), section.splitlines()[0]
 
 
 def test_readme_names_every_loop():

@@ -3,13 +3,17 @@
 import pytest
 
 from minihash import core
+from minihash.core.registry import BACKENDS
 
-core.register("mixed", "tests.support.mixed_backend")
 ARRAYS = ("numpy", "mixed")
 
 
 @pytest.fixture(autouse=True, scope="module", params=ARRAYS)
 def array_backend(request):
     """The loops over arrays of NumPy's backend and of Numba's, whatever hash is behind them."""
-    with core.use(request.param):
-        yield request.param
+    core.register("mixed", "tests.support.mixed_backend")
+    try:
+        with core.use(request.param):
+            yield request.param
+    finally:
+        del BACKENDS["mixed"]  # other tests know those of minihash alone
