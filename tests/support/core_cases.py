@@ -96,7 +96,7 @@ def cut(monkeypatch, tile: int, side: int, partials: int) -> None:
 CUTS = {
     "entries": (1, 1, 3),
     "long": (112, 20, 4),
-    "wide": (64, 6, 2),
+    "wide": (16, 6, 2),
     "one": (10**6, 10**6, 1),
 }
 
