@@ -56,6 +56,17 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def mixed():
+    """A backend from outside, `mixed`, as long as a module's tests run."""
+    from minihash import core
+    from minihash.core.registry import BACKENDS
+
+    core.register("mixed", "tests.support.mixed_backend")
+    yield
+    BACKENDS.pop("mixed")
+
+
 def pytest_unconfigure():
     if SHARED:
         shutil.rmtree(os.environ["MINIHASH_CACHE"], ignore_errors=True)

@@ -11,8 +11,11 @@ import os
 import stat
 import sys
 import threading
-from functools import cache
+import warnings
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 try:
     import numba
@@ -34,11 +37,37 @@ def njit(function):
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
             try:
                 compiled.enable_caching()
+                forgiving(compiled._cache)
             except (OSError, RuntimeError):  # no place to keep it: compiled anew in each process
                 pass
             finally:
                 numba.config.CACHE_DIR = before
     return compiled
+
+
+def forgiving(kept: Any) -> None:
+    """Let a cache that cannot be read or written be none: the code is compiled anew."""
+
+    def or_nothing(call: Callable, *arguments: object) -> object:
+        try:
+            return call(*arguments)
+        except ImportError:  # of a module that this process does not know by the name
+            return None
+        except Exception as error:  # whatever a file that is cut short or a full disk leads to
+            tell_once(f"{type(error).__name__}: {error}")
+            return None
+
+    kept.load_overload = partial(or_nothing, kept.load_overload)
+    kept.save_overload = partial(or_nothing, kept.save_overload)
+
+
+@cache
+def tell_once(reason: str) -> None:
+    warnings.warn(
+        f"compiled code cannot be kept in {cache_folder()} ({reason}): it is compiled anew; free "
+        "some space, or delete the folder",
+        stacklevel=2,
+    )
 
 
 @cache
@@ -47,12 +76,12 @@ def cache_folder() -> str:
     chosen = os.environ.get("MINIHASH_CACHE", "")
     if chosen == "off":
         return ""
-    base = Path(chosen) if chosen else _user_cache() / "minihash"
-    folder = base / f"kernels-{_digest()}"
     try:
+        base = Path(chosen) if chosen else _user_cache() / "minihash"
+        folder = base / f"kernels-{_digest()}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
-    except OSError:
+    except (OSError, RuntimeError):
         return ""
     if hasattr(os, "getuid") and (
         status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -62,12 +91,12 @@ def cache_folder() -> str:
 
 
 def _user_cache() -> Path:
-    home = Path.home()
+    """Raises RuntimeError for a user without a home, unless the environment names a folder."""
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     if sys.platform == "darwin":
-        return home / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _digest() -> str:

@@ -63,7 +63,7 @@ def test_use_ends_with_an_error():
 def test_every_operation_runs_where_it_is_told_to(operation, monkeypatch):
     for backend in ("numpy", "numba"):
         marker = f"{operation} of {backend}"
-        module = f"minihash.core.{backend}_backend.{operation}"
+        module = f"minihash.core.{backend}.{operation}"
         monkeypatch.setattr(module, lambda *_, marker=marker, **__: marker)
     assert CALLS[operation]() == f"{operation} of numba"
     assert CALLS[operation](backend="numpy") == f"{operation} of numpy"

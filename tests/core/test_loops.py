@@ -9,7 +9,6 @@ from minihash.core.numba import loops, registers, skinny
 from minihash.core.numba.simd_tanh import tanh32, tanh64
 from reference import torch_twins
 from tests.layers.test_recurrent import assert_within_balls
-from tests.support import backends  # noqa: F401
 from tests.support.recurrent_cases import (
     by_layer,
     every_kind,
@@ -45,7 +44,7 @@ def plain_product(x, W, y):
 
 @every_kind
 @both_dtypes
-def test_compiled_loops_give_the_bits_of_the_same_loops_as_python(kind, dtype, monkeypatch):
+def test_compiled_loops_give_the_bits_of_the_same_loops_as_python(kind, dtype, monkeypatch, mixed):
     pytest.importorskip("numba")
     case = example(kind, dtype, batch=7, length=5, hidden=6)
     monkeypatch.setattr(registers, "available", lambda: False)
@@ -60,7 +59,7 @@ def test_compiled_loops_give_the_bits_of_the_same_loops_as_python(kind, dtype, m
 
 
 @pytest.mark.parametrize(("kind", "dtype"), [("lstm", np.float32), ("gru", np.float64)])
-def test_without_registers_for_tiles_it_is_pytorch(kind, dtype, monkeypatch):
+def test_without_registers_for_tiles_it_is_pytorch(kind, dtype, monkeypatch, mixed):
     monkeypatch.setattr(registers, "available", lambda: False)
     case = example(kind, dtype, batch=20, hidden=7)
     expected = tables_from_weights(case, torch_twins.recurrent(case.kind, *in_float64(case)))

@@ -112,7 +112,7 @@ CORE_MUTANTS = [
         jit=True,
     ),
     Mutant(
-        "core/numba/parts.py",
+        "core/threads.py",
         "slice(size * k // count, size * (k + 1) // count)",
         "slice(size * k // count, size * (k + 1) // count - (k + 1 < count))",
         "off by one: the last column of a part left out",
@@ -304,14 +304,14 @@ CORE_MUTANTS = [
         jit=True,
     ),
     Mutant(
-        "core/__init__.py",
+        "core/registry.py",
         'name or _chosen.get() or os.environ.get("MINIHASH_BACKEND")',
         'name or os.environ.get("MINIHASH_BACKEND") or _chosen.get()',
         "the environment before the program",
         "tests/core/test_backends.py -k before_environment",
     ),
     Mutant(
-        "core/__init__.py",
+        "core/virtual.py",
         "if len(x) != len(dy):",
         "if len(x) < len(dy):",
         "a batch of x that does not fit dy",

@@ -89,7 +89,7 @@ MODEL_MUTANTS = [
     ),
     Mutant(
         "networks/sequential.py",
-        "grads[name] = grads[name] + grad if name in grads else grad",
+        "grads[name] = core.add(grads[name], grad) if name in grads else grad",
         "grads[name] = grad",
         "the last network's gradient alone for a table of two",
         "tests/layers/test_shared_tables.py -k add_their_gradients",

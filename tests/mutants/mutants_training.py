@@ -5,7 +5,7 @@ from tests.mutants.mutant import Mutant
 TRAINING_MUTANTS = [
     Mutant(
         "layers/dense.py",
-        "dW + dB if b.table == w.table else dB",
+        "core.add(dW, dB) if b.table == w.table else dB",
         "dB",
         "the gradient of the weight lost where the bias shares its table",
         "tests/layers/test_dense.py -k whole_numbers",
@@ -107,13 +107,6 @@ TRAINING_MUTANTS = [
         "training_accuracy >= state",
         "an epoch that equals the best taken for a better one",
         "tests/training/test_schedules.py -k plateau_drops_when_the_loops_do",
-    ),
-    Mutant(
-        "networks/sequential.py",
-        "grads[name] + grad if name in grads else grad",
-        "grad",
-        "the gradients of a shared table not summed",
-        "tests/networks/test_network.py -k shared_table",
     ),
     Mutant(
         "networks/numbering.py",
