@@ -88,7 +88,7 @@ SLOW = {
 @pytest.hookimpl(tryfirst=True)  # before pytest reads -m
 def pytest_collection_modifyitems(items):
     """Fast: the first case of each test that is not slow. And the verdicts on the mutants come
-    last: their process runs beside all other tests."""
+    last, as do all that wait for a process beside the tests."""
     met = set()
     for item in items:
         test = item.path, getattr(item, "originalname", item.name)
@@ -99,19 +99,39 @@ def pytest_collection_modifyitems(items):
 
 
 def waits(item) -> bool:
-    return "verdicts" in getattr(item, "fixturenames", ())
+    return not {"mutants", "simulated"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session", autouse=True)
-def mutants(request, tmp_path_factory):
-    """The process that tests the mutants that were asked for; None, if none were."""
+def beside(request, tmp_path_factory):
+    """The processes that tests of this run wait for, by the name of the fixture."""
     waiting = [item for item in request.session.items if waits(item)]
-    if not waiting:
-        yield None
-        return
-    from tests.mutants.copies import MUTANTS, Run
+    wanted = {name for item in waiting for name in item.fixturenames}
+    begun = {}
+    if "simulated" in wanted:
+        from tests.support import beside
 
-    asked = [item.callspec.params["k"] for item in waiting if "k" in item.callspec.params]
-    run = Run(tmp_path_factory.mktemp("mutants"), asked or [*range(len(MUTANTS))])
-    yield run
-    run.stop()
+        begun["simulated"] = beside.simulated(tmp_path_factory.mktemp("simulated"))
+    if "mutants" in wanted:
+        from tests.mutants.copies import MUTANTS, Run
+
+        numbers = [
+            item.callspec.params.get("k") for item in waiting if "mutants" in item.fixturenames
+        ]
+        numbers = [k for k in numbers if k is not None] or [*range(len(MUTANTS))]
+        begun["mutants"] = Run(tmp_path_factory.mktemp("mutants"), numbers)
+    yield begun
+    for process in begun.values():
+        process.stop()
+
+
+@pytest.fixture
+def simulated(beside):
+    """The cases of the GPU backend in the simulator: see support/beside.py."""
+    return beside["simulated"]
+
+
+@pytest.fixture(scope="session")
+def mutants(beside):
+    """The mutants that were asked for: see mutants/copies.py."""
+    return beside["mutants"]

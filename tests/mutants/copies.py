@@ -1,21 +1,19 @@
 """Copies of the package, one for each mutant, and the process that runs their tests.
 
-It runs beside the tests that pytest has begun with, at low priority, since most of those keep one
-core busy. Compiled modules are copied with their sources: only the mutated one is compiled anew.
+Compiled modules are copied with their sources: only the mutated one is compiled anew.
 """
 
 import compileall
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants import MUTANTS
+from tests.support.beside import Beside
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNNER = Path(__file__).with_name("runner.py")
@@ -78,7 +76,7 @@ def mutated(k: int, base: Path) -> dict[str, dict]:
     }
 
 
-class Run:
+class Run(Beside):
     """The process that tests the mutants of these numbers, and its verdicts when it has ended."""
 
     def __init__(self, base: Path, numbers: list[int]) -> None:
@@ -105,24 +103,11 @@ class Run:
             "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        self.out, self.log = base / "out.json", base / "log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, RUNNER, base / "jobs.json", self.out],
-                cwd=shared,
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self.out = base / "out.json"
+        command = [RUNNER, base / "jobs.json", self.out]
+        super().__init__(command, base / "log", cwd=shared, env=environment)
 
     def verdicts(self) -> dict[str, dict]:
         """What pytest said of each job: see runner.py."""
-        assert self.process.wait() == 0, self.log.read_text("utf-8", "replace")
+        self.wait()
         return json.loads(self.out.read_text("utf-8"))
-
-    def stop(self) -> None:
-        """Its processes end, if they have not."""
-        if self.process.poll() is None:
-            os.killpg(self.process.pid, 9)
-            self.process.wait()
