@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from minihash.compile.body import compiled
 from minihash.compile.jit import njit
 from minihash.core.numba import registers
-from minihash.core.numba.registers import TALL, WIDE, Tile, lanes
+from minihash.core.numba.registers import TALL, WIDE, Place, lanes
 
 dtypes = st.sampled_from([np.float32, np.float64])
 
@@ -42,7 +42,7 @@ def test_a_tile_is_the_sum_of_vectors_anywhere(dtype, depth, gap, at, fresh, dat
                 expected[place] = sum(terms, start=dtype(0) if fresh else c[place])
     tile = compiled(call_tile, njit)
     tile(
-        a, b, c, rows, across, along, Tile(depth, gap, depth + gap, at, gap, gap, step, int(fresh))
+        a, b, c, rows, across, along, Place(depth, gap, depth + gap, at, gap, gap, step, int(fresh))
     )
     np.testing.assert_array_equal(c, expected)
 

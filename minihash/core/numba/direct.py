@@ -33,7 +33,7 @@ import numpy as np
 from minihash.compile.jit import njit
 from minihash.core.numba import registers
 from minihash.core.numba.parts import workspace
-from minihash.core.numba.registers import LONG, TALL, WIDE, Tile
+from minihash.core.numba.registers import LONG, TALL, WIDE, Place
 from minihash.core.threads import blocks, run
 from minihash.hashes.windows import Windows
 
@@ -172,7 +172,7 @@ def correlate_rows(x, plane, K, y, rows, width, padding, dilation, groups):
         for v in range(0, across.size, WIDE):
             for block in range(0, maps, TALL):  # inside: what vectors meet stays in the cache
                 m = g * maps + min(block, maps - TALL)
-                place = Tile(
+                place = Place(
                     depth=depth,
                     at_a=m * depth,
                     step_m=depth,
@@ -211,7 +211,7 @@ def gradient_rows(dy, x, plane, sums, rows, shape, padding, dilation):
             for v in range(0, wide // lanes, WIDE):
                 for block in range(0, maps, TALL):
                     m = g * maps + min(block, maps - TALL)
-                    place = Tile(
+                    place = Place(
                         depth=min(some, size - r) * width,
                         at_a=(m * height + start + r) * width,
                         step_m=height * width,

@@ -52,7 +52,7 @@ LONG, WIDE = (64, 4) if "avx512f" in features() else (32, 3)
 TALL = 4
 
 
-class Tile(NamedTuple):
+class Place(NamedTuple):
     """Where a tile is: a[k, m] at a[at_a + k + m step_m]. Vector v, of at <= v < at + WIDE, begins
     in b at b[at_b + rows[k] + across[v]], in c at c[at_c + m step_c + along[v]]."""
 

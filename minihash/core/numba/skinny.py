@@ -15,7 +15,7 @@ import numpy as np
 from minihash.compile.body import compiled
 from minihash.compile.jit import njit
 from minihash.core.numba import registers
-from minihash.core.numba.registers import TALL, WIDE, Tile
+from minihash.core.numba.registers import TALL, WIDE, Place
 
 
 def pack(W: np.ndarray) -> np.ndarray:
@@ -83,7 +83,7 @@ def go_through_panels(x, W, y):
         for second in range(panels if outer else blocks):
             block, panel = (first, second) if outer else (second, first)
             row = min(block * TALL, rows - TALL)
-            place = Tile(
+            place = Place(
                 depth=depth,
                 at_a=row * (x.strides[0] // x.itemsize),
                 step_m=x.strides[0] // x.itemsize,
