@@ -198,9 +198,11 @@ def test_hashes_of_one_class_with_and_without_runs_have_kernels_of_their_own(rad
         assert results(w, np.float64, 3, 0, "numba") == results(w, np.float64, 3, 0, "numpy")
 
 
+@pytest.mark.parametrize("pays", [True, False])
 @pytest.mark.parametrize("kind", ["modulus", "uniform-signed", "dirichlet", "identity"])
-def test_one_example_is_as_any(kind, dtype=np.float64):
-    """A batch of one goes forward by dot products."""
+def test_one_example_is_as_any(kind, pays, monkeypatch, dtype=np.float64):
+    """With a large weight a batch of one goes forward by dot products."""
+    monkeypatch.setattr("minihash.core.numba.single.pays", lambda w: pays)
     for shape in [(1, 1), (5, 1300), (130, 41)]:
         w = VirtualWeight(shape, KINDS[kind](shape, 1000, 1))
         assert results(w, dtype, 1, 0, "numba") == results(w, dtype, 1, 0, "numpy")

@@ -46,7 +46,7 @@ def matmul(
     x: np.ndarray, table: np.ndarray, w: VirtualWeight, b: np.ndarray | None = None
 ) -> np.ndarray:
     shape = distinct(w)
-    product = single.matmul if len(x) == 1 and not w.transposed else products.matmul
+    product = single.matmul if len(x) == 1 and single.pays(w) else products.matmul
     y = unfold(product(fold(x, shape[1]), table, w, shape), w.shape[0])
     if b is not None:
         y += b

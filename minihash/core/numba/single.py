@@ -29,6 +29,12 @@ PIECE = 4096  # entries of a row
 LEAST = 2**20  # entries of a part: a thread that wakes takes as long as half of them
 
 
+def pays(w: VirtualWeight) -> bool:
+    """Whether the loop is worth its compilation, which takes as long as thousands of products with
+    a smaller weight. It goes along the rows of V, which in a transposed view are none."""
+    return w.size >= LEAST and not w.transposed
+
+
 def matmul(
     x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: tuple[int, int]
 ) -> np.ndarray:
