@@ -13,6 +13,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ def forgiving(kept: Any) -> None:
             return None
         except Exception as error:  # whatever a file that is cut short or a full disk leads to
             tell_once(f"{type(error).__name__}: {error}")
+            with suppress(Exception):
+                kept.flush()  # an index that is damaged would stay so
             return None
 
     kept.load_overload = partial(or_nothing, kept.load_overload)

@@ -107,7 +107,8 @@ def recur(
     """
     module = get_backend(backend)
     x = floats(x, "x", (None, None, None), module)
-    hidden = state[0].shape[1]
+    V_hh: Any = weights[1]
+    hidden = floats(V_hh, "V_hh", (None, None), module, x.dtype).shape[1]
     rows = cell.gates * hidden
     shapes = {"V_ih": (rows, x.shape[2]), "V_hh": (rows, hidden), "b_ih": (rows,), "b_hh": (rows,)}
     given = zip(weights, shapes.items(), strict=True)

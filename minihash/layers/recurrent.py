@@ -211,8 +211,9 @@ class Recurrent(Layer):
         shape = (batch, self.hidden)
         if state is None:
             return tuple(np.zeros(shape, dtype) for _ in range(self.states))
-        if self.states == 1 and not isinstance(state, tuple):
-            return (float_array(state, name, shape, dtype, device=True),)
+        given: Any = state
+        if self.states == 1:
+            return (float_array(given, name, shape, dtype, device=True),)
         if not isinstance(state, (tuple, list)) or len(state) != self.states:
             raise TypeError(f"{name} must be a pair (h, c) of arrays, got {type(state).__name__}")
         return tuple(

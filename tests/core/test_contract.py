@@ -142,6 +142,11 @@ REFUSED = [
         ValueError,
         r"dy must have shape \(1, 1, 1, 2\)",
     ),
+    (
+        lambda: core.recur(Sum, np.ones((1, 2, 3)), (np.ones(4),), [2], (np.ones((4, 3)), K12[0])),
+        ValueError,
+        "V_hh must have shape",
+    ),
     (lambda: core.column_sum(np.ones(3)), ValueError, r"shape \(any, any\)"),
     (lambda: core.add(np.ones(3), np.ones(2)), ValueError, r"other must have shape \(3,\)"),
     (
