@@ -4,24 +4,30 @@ What is computed is cut into parts by the size of the problem alone, and each pa
 one worker, with BLAS held to one thread: so the number of threads changes when a part is done, not
 its bits. The kernels release the GIL; the workers are plain Python threads, which nest safely,
 survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
+
+How a worker waits for work, and a caller for a worker, is in signals.py.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
+from contextlib import contextmanager, suppress
+from contextvars import Context, ContextVar, copy_context
 from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from minihash.core.signals import Signal
+
 Result = TypeVar("Result")
 _lock = threading.Lock()
 _threads: int | None = None
-_pool: ThreadPoolExecutor | None = None
+_settled: ContextVar[int | None] = ContextVar("threads", default=None)
+_idle: list["Worker"] = []  # its methods are atomic
+_busy = 0  # workers with a job
 _holders = 0
 _before: list[tuple[Any, int]] = []
 
@@ -31,6 +37,8 @@ def get_threads() -> int:
     or at most MINIHASH_NUM_THREADS of these."""
     if _threads is not None:
         return _threads
+    if (settled := _settled.get()) is not None:
+        return settled
     asked = os.environ.get("MINIHASH_NUM_THREADS", "")
     fair = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if fair else os.cpu_count() or 1
@@ -50,12 +58,10 @@ def set_threads(n: int | None) -> None:
     2
     >>> set_threads(None)
     """
-    global _threads, _pool
+    global _threads
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
         raise ValueError(f"the number of threads must be a positive integer, got {n!r}")
-    with _lock:
-        _threads = n
-        _pool = None  # workers of the old pool end once it is idle and forgotten
+    _threads = n
 
 
 @contextmanager
@@ -89,17 +95,16 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
             for part in left:
                 part()
 
-    helpers = min(get_threads(), len(parts)) - 1
-    waiting = [_get_pool().submit(copy_context().run, work) for _ in range(helpers)]
+    helpers = _hired(min(get_threads(), len(parts)) - 1)
+    for worker in helpers:
+        worker.begin(work)
     try:
         work()
     finally:
-        # What has not begun by now has nothing left to do, and may wait for this very thread.
-        begun = [future for future in waiting if not future.cancel()]
-        for future in begun:
-            future.exception()
-    for future in begun:
-        future.result()
+        errors = [worker.end() for worker in helpers]
+    for error in errors:
+        if error is not None:
+            raise error
 
 
 def blocks(size: int, most: int) -> Iterator[slice]:
@@ -132,28 +137,80 @@ def together(calls: list[Callable[[], Result]]) -> list[Result]:
     return results
 
 
-def _get_pool() -> ThreadPoolExecutor:
-    global _pool
+class Worker:
+    """A thread that does one job after another."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Context, Callable[[], None]]] = []  # its methods are atomic
+        self.error: BaseException | None = None
+        self.calls, self.called, self.answered = 0, Signal(), Signal()
+        threading.Thread(target=self._serve, name="minihash", daemon=True).start()
+
+    def begin(self, job: Callable[[], None]) -> None:
+        self.error = None
+        self.jobs.append((copy_context(), job))
+        self.calls += 1
+        self.called.send()
+
+    def end(self) -> BaseException | None:
+        """The error of the job, once it is over. If it has not begun by now there is nothing left
+        for it to do, and it never will."""
+        global _busy
+        try:
+            self.jobs.pop()
+        except IndexError:
+            self.answered.wait(self.calls)
+        with _lock:
+            _busy -= 1
+        return self.error
+
+    def _serve(self) -> None:
+        for count in itertools.count(1):
+            self.called.wait(count)
+            with suppress(IndexError):
+                context, job = self.jobs.pop()
+                try:
+                    context.run(job)
+                except BaseException as error:
+                    self.error = error
+                del context, job  # with all that they hold
+            if len(_idle) >= get_threads():
+                return self.answered.send()
+            _idle.append(self)
+            self.answered.send()
+
+
+def _hired(count: int) -> list[Worker]:
+    """So many workers, or as many as there are still to be had: of all callers together, no more
+    have a job than there are threads beside one caller's own."""
+    global _busy
+    if count < 1:
+        return []
+    hired: list[Worker] = []
     with _lock:
-        if _pool is None:
-            # The calling thread works too.
-            _pool = ThreadPoolExecutor(max(get_threads() - 1, 1), "minihash")
-        return _pool
+        while len(hired) < count and _busy < get_threads() - 1:
+            try:
+                hired.append(_idle.pop() if _idle else Worker())
+            except RuntimeError:  # the system has no thread left: the caller does the work
+                break
+            _busy += 1
+    return hired
 
 
-@contextmanager
-def blas_on_one_thread() -> Iterator[None]:
+class blas_on_one_thread:
     """Hold every BLAS of the process to one thread; the last one out restores what it found."""
-    global _holders
-    with _lock:
-        if _holders == 0:
-            _before[:] = [(library, library.get_num_threads()) for library in _blas()]
-            for library, _ in _before:
-                library.set_num_threads(1)
-        _holders += 1
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        global _holders
+        with _lock:
+            if _holders == 0:
+                _before[:] = [(library, library.get_num_threads()) for library in _blas()]
+                for library, _ in _before:
+                    library.set_num_threads(1)
+            _holders += 1
+
+    def __exit__(self, *_: object) -> None:
+        global _holders
         with _lock:
             _holders -= 1
             if _holders == 0:
@@ -167,8 +224,9 @@ def _blas() -> tuple:
 
 
 def _after_fork() -> None:
-    global _lock, _pool, _holders
-    _lock, _pool, _holders = threading.Lock(), None, 0
+    global _lock, _busy, _holders
+    _lock, _busy, _holders = threading.Lock(), 0, 0
+    _idle.clear()  # a child has the thread that forked, and no other
 
 
 if hasattr(os, "register_at_fork"):
