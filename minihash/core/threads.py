@@ -25,7 +25,7 @@ from minihash.core.signals import Signal
 Result = TypeVar("Result")
 _lock = threading.Lock()
 _threads: int | None = None
-_settled: ContextVar[int | None] = ContextVar("threads", default=None)
+settled: ContextVar[int | None] = ContextVar("threads", default=None)
 _idle: list["Worker"] = []  # its methods are atomic
 _busy = 0  # workers with a job
 _holders = 0
@@ -37,8 +37,8 @@ def get_threads() -> int:
     or at most MINIHASH_NUM_THREADS of these."""
     if _threads is not None:
         return _threads
-    if (settled := _settled.get()) is not None:
-        return settled
+    if (number := settled.get()) is not None:
+        return number
     asked = os.environ.get("MINIHASH_NUM_THREADS", "")
     fair = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if fair else os.cpu_count() or 1
