@@ -12,6 +12,7 @@ tied, and the gradient of the table is the sum of theirs. Nothing is copied.
 
 import math
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -135,6 +136,7 @@ first_id=3, transposed=False)
         return replace(self, shape=(stop - start, *self.shape[1:]), first_id=first_id)
 
 
+@lru_cache(maxsize=256)
 def distinct(w: VirtualWeight) -> tuple[int, int]:
     """How many of the first rows and columns of the matrix w are all that differ.
 

@@ -22,7 +22,7 @@ from minihash.core.numba.columns import column_sum, normalise, normalise_backwar
 from minihash.core.numba.convolution import convolve, convolve_backward
 from minihash.core.numba.each import each
 from minihash.core.numba.folding import matmul, matmul_backward
-from minihash.core.numba.parts import ENTRIES, apart, scattered, workspace
+from minihash.core.numba.parts import ENTRIES, apart, scattered, window, workspace
 from minihash.core.numba.recurrence import recur, recur_backward
 from minihash.core.numba.rows import gather_rows, scatter_add_rows
 from minihash.core.numpy import add
@@ -55,6 +55,8 @@ def available() -> str:
 
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    if some := window(w):
+        return table[some].reshape(w.shape).copy()
     flat, loops = np.empty((1, w.size), table.dtype), kernels.of(w.hash)
 
     def part(some: slice) -> None:
@@ -67,6 +69,10 @@ def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    if some := window(w):
+        dtable = np.zeros(w.hash.buckets, dV.dtype)
+        dtable[some] += dV.reshape(-1)
+        return dtable
     flat, loops = (dV.T if w.transposed else dV).reshape(1, -1), kernels.of(w.hash)
 
     def part(some: slice, dtable: np.ndarray) -> None:

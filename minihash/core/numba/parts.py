@@ -8,7 +8,7 @@ tables are summed in another: so the bits are the same for any number of threads
 import math
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -44,6 +44,20 @@ def apart(w: VirtualWeight, shape: tuple[int, ...] | None = None) -> bool:
     steps = zip(w.strides, w.shape if shape is None else shape, strict=True)
     run, last = run_of(w.hash), w.first_id + sum(step * (size - 1) for step, size in steps)
     return run > 1 and w.first_id // run == last // run
+
+
+@lru_cache(maxsize=256)
+def window(w: VirtualWeight) -> slice | None:
+    """What of the table V is a copy of; None if V is not, or is worth several threads.
+
+    >>> from minihash.hashes import Modulus
+    >>> window(VirtualWeight((2, 3), Modulus(12), first_id=16))
+    slice(4, 10, None)
+    """
+    if w.size > ENTRIES or w.transposed or w.hash.stages[2] is not None or not apart(w):
+        return None
+    first = int(w.hash.bucket(np.array([w.first_id], np.uint64))[0])
+    return slice(first, first + w.size)
 
 
 def scattered(

@@ -9,7 +9,9 @@ they lie, whatever the batch: V is hashed once a pass, and the extra memory is a
 and the partial tables.
 """
 
-from functools import partial
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +22,10 @@ from minihash.weights import VirtualWeight
 
 SIDE = 256  # rows or columns of V in a part, at most,
 PARTS = 8  # of at least so many parts, unless they would have
-LEAST = 2**16  # fewer virtual weights, which are not worth a thread's while
+LEAST = 2**16  # fewer virtual weights, for which BLAS would be slow;
+PAIR = 2**15  # but two parts from so many on: less is not worth a thread's while
 TILE = 2**17  # entries of a tile: with their words they stay in the second-level cache
+FEW = 32  # tiles of a weight whose places are kept from call to call
 
 Shape = tuple[int, int]
 
@@ -30,13 +34,12 @@ def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> 
     """y = x V^T. shape: the first rows and columns of V that count."""
     y = np.empty((len(x), shape[0]), table.dtype)
 
-    def part(rows: slice) -> None:
-        for columns in blocks(shape[1], beside(rows)):
-            V = Tile(w, rows, columns, table.dtype)
-            V.read(table)
-            multiply(x[:, columns], V.values.T, y[:, rows], columns.start == 0)
+    def part(rows: slice, tiles: Iterable[tuple[slice, Tile]]) -> None:
+        for columns, tile in tiles:
+            V = tile.read(table, tile.locate())
+            multiply(x[:, columns], V.T, y[:, rows], columns.start == 0)
 
-    run([partial(part, rows) for rows in parts(*shape)])
+    run([partial(part, *of_part) for of_part in parts(w, shape, True)])
     return y
 
 
@@ -51,61 +54,88 @@ def matmul_backward(
     """dx = dy V (None unless there is need of it) and dtable. shape: as for `matmul`."""
     dx = np.empty((len(x), shape[1]), table.dtype) if need_dx else None
 
-    def part(columns: slice, dtable: np.ndarray) -> None:
-        for rows in blocks(shape[0], beside(columns)):
-            V = Tile(w, rows, columns, table.dtype)
-            if need_dx:
-                V.read(table)
-                multiply(dy[:, rows], V.values, dx[:, columns], rows.start == 0)
-            V.add_product(dy[:, rows], x[:, columns], dtable)
+    def part(
+        columns: slice, tiles: Iterable[tuple[slice, Tile]], dtable: np.ndarray
+    ) -> None:
+        for rows, tile in tiles:
+            where = tile.locate()
+            if dx is not None:
+                V = tile.read(table, where)
+                multiply(dy[:, rows], V, dx[:, columns], rows.start == 0)
+            tile.add_product(dy[:, rows], x[:, columns], dtable, where)
 
-    work = [partial(part, columns) for columns in parts(*shape[::-1])]
+    work = [partial(part, *of_part) for of_part in parts(w, shape, False)]
     most = max(2, w.size // w.hash.buckets)  # to clear and merge a table costs as its additions
     with blas_on_one_thread():
         dtable = scattered(work, w.hash.buckets, table.dtype, most, apart(w, shape))
     return dx, dtable
 
 
-def parts(size: int, other: int) -> list[slice]:
-    """`size` rows (or columns) of `other` entries in parts: as many as a power of 2, so that 2, 4
-    or 8 threads have equal shares."""
-    most = max(min(SIDE, -(-size // PARTS)), LEAST // other)
-    count = -(-size // most)
-    return list(split(size, 1 << count.bit_length() - 1))
+class Tile(NamedTuple):
+    """A tile of V: `firsts` are the identifiers that its rows begin with, or its columns where V is
+    transposed. Values and places are in this thread's workspace: of one tile at a time."""
+
+    loops: kernels.Loops
+    firsts: np.ndarray
+    length: int
+    transposed: bool
+
+    def locate(self) -> tuple:
+        return self.loops.locate(self.firsts, self.length)
+
+    def memory(self, dtype: np.dtype) -> np.ndarray:
+        return workspace("tile", (self.firsts.size, self.length), dtype)
+
+    def read(self, table: np.ndarray, where: tuple) -> np.ndarray:
+        """Its values."""
+        memory = self.memory(table.dtype)
+        self.loops.read(table, memory, where)
+        return memory.T if self.transposed else memory
+
+    def add_product(
+        self, dy: np.ndarray, x: np.ndarray, dtable: np.ndarray, where: tuple
+    ) -> None:
+        """dtable[bucket] += sign * dy^T x. Overwrites the values."""
+        memory, (a, b) = self.memory(dtable.dtype), (x, dy) if self.transposed else (dy, x)
+        # A column times a row: np.matmul has no fast way for it.
+        (np.multiply if len(a) == 1 else np.matmul)(a.T, b, out=memory)
+        self.loops.add(memory, dtable, where)
 
 
-def beside(part: slice) -> int:
-    """How many columns (or rows) a tile of this part has, at most."""
-    return max(1, TILE // (part.stop - part.start))
+@lru_cache(maxsize=64)
+def parts(w: VirtualWeight, shape: Shape, down: bool) -> list[tuple]:
+    """V cut into parts, of some rows (down) or some columns each, as many as a power of 2, so that
+    2, 4 or 8 threads have equal shares; and a part into tiles: what they have of the other axis,
+    and where they are. Of many tiles nothing is kept."""
+    size, other = shape if down else shape[::-1]
+    least = LEAST // other if size * other < PAIR else min(LEAST // other, -(-size // 2))
+    count = -(-size // max(min(SIDE, -(-size // PARTS)), least))
+    ways = list(split(size, 1 << count.bit_length() - 1))
+    tiles = [Tiles(w, way, other, down) for way in ways]
+    few = len(ways) * -(-other // tiles[0].beside) <= FEW
+    return [(way, list(t) if few else t) for way, t in zip(ways, tiles, strict=True)]
 
 
-class Tile:
-    """V[rows, columns], in this thread's workspace: one at a time."""
+class Tiles(NamedTuple):
+    """The tiles of a part, made anew each time that they are gone through."""
 
-    def __init__(self, w: VirtualWeight, rows: slice, columns: slice, dtype: np.dtype) -> None:
-        self.transposed = w.transposed
-        if w.transposed:
-            rows, columns = columns, rows
-        step = np.uint64(max(w.strides))
-        firsts = np.arange(rows.start, rows.stop, dtype=np.uint64) * step
-        firsts += np.uint64(w.first_id + columns.start)
-        self.loops = kernels.of(w.hash)
-        self.where = self.loops.locate(firsts, columns.stop - columns.start)
-        self.memory = workspace("tile", (firsts.size, columns.stop - columns.start), dtype)
+    w: VirtualWeight
+    part: slice
+    other: int
+    down: bool
 
     @property
-    def values(self) -> np.ndarray:
-        return self.memory.T if self.transposed else self.memory
+    def beside(self) -> int:
+        """How many columns (or rows) a tile has, at most."""
+        return max(1, TILE // (self.part.stop - self.part.start))
 
-    def read(self, table: np.ndarray) -> None:
-        self.loops.read(table, self.memory, self.where)
-
-    def add_product(self, dy: np.ndarray, x: np.ndarray, dtable: np.ndarray) -> None:
-        """dtable[bucket] += sign * dy^T x. Overwrites the values."""
-        a, b = (x, dy) if self.transposed else (dy, x)
-        # A column times a row: np.matmul has no fast way for it.
-        (np.multiply if len(a) == 1 else np.matmul)(a.T, b, out=self.memory)
-        self.loops.add(self.memory, dtable, self.where)
+    def __iter__(self) -> Iterator[tuple[slice, Tile]]:
+        w, loops, step = self.w, kernels.of(self.w.hash), np.uint64(max(self.w.strides))
+        for some in blocks(self.other, self.beside):
+            rows, columns = (self.part, some) if self.down != w.transposed else (some, self.part)
+            firsts = np.arange(rows.start, rows.stop, dtype=np.uint64) * step
+            firsts += np.uint64(w.first_id + columns.start)
+            yield some, Tile(loops, firsts, columns.stop - columns.start, w.transposed)
 
 
 def multiply(a: np.ndarray, b: np.ndarray, sums: np.ndarray, first: bool) -> None:
