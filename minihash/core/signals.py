@@ -5,8 +5,9 @@ whoever waits looks again and again for a while first, in compiled code without 
 lock, and gives up its core between two looks to any thread that wants it; then it sleeps. Without
 Numba, or on a system without `sched_yield`, it sleeps at once.
 
-Only a hint is read without the lock. What a thread does next it finds under the lock, which orders
-all that was written before.
+A thread that wants the interpreter's lock while another has it sleeps too, for 20 us. So a worker
+answers from compiled code, when it has given the lock away; and it lets a caller that has just
+called it go on for a moment, into a kernel of its own, before it asks for the lock.
 """
 
 import os
@@ -20,6 +21,7 @@ from minihash.compile.body import bound, compiled
 from minihash.compile.jit import HAVE_NUMBA, njit
 
 LOOKS = 400  # some 0.2 ms: longer than the work of one thread between two parts of a training step
+MOMENT = 20  # looks: some 5 us
 
 
 class Signal:
@@ -39,14 +41,26 @@ class Signal:
     def send(self) -> None:
         """Let those go on that wait for the count that this makes."""
         self.count[0] += 1
-        if self.sleeping:  # set before the count is read, so that none sleeps through this
-            with self.condition:
-                self.condition.notify_all()
+        self._wake()
 
     def wait(self, count: int) -> None:
         """Return once it was sent `count` times in all."""
-        if self.count[0] >= count or looks()(self.count, count, LOOKS):
-            return
+        if not looks()(self.count, count, LOOKS, 0, np.zeros(1, np.int64)):
+            self._sleep(count)
+
+    def wait_after(self, other: "Signal", count: int) -> None:
+        """`other.send()`, and then wait for this one. Return a moment after it was sent."""
+        seen = looks()(self.count, count, LOOKS, MOMENT, other.count)
+        other._wake()
+        if not seen:
+            self._sleep(count)
+
+    def _wake(self) -> None:
+        if self.sleeping:  # set before the count is looked at, so that none sleeps through this
+            with self.condition:
+                self.condition.notify_all()
+
+    def _sleep(self, count: int) -> None:
         with self.condition:
             self.sleeping = True
             self.condition.wait_for(lambda: self.count[0] >= count)
@@ -55,21 +69,29 @@ class Signal:
 
 @cache
 def looks() -> Callable:
-    """The compiled `look`, or one that has seen nothing."""
+    """The compiled `look`, or the plain one, without a look."""
     if not HAVE_NUMBA or not hasattr(os, "sched_yield"):
-        return lambda seen, count, times: False
+        return blind
     from numba import config, types
 
     if config.DISABLE_JIT:
-        return lambda seen, count, times: False
+        return blind
     give_way = types.ExternalFunction("sched_yield", types.intc())
     return compiled(bound(look, "look", give_way=give_way), njit)
 
 
-def look(seen, count, times):
-    """Whether seen[0] reached `count` at one of so many looks."""
+def look(seen, count, times, moment, sent):
+    """Count `sent`; return whether seen[0] reached `count` at one of so many looks."""
+    sent[0] += 1
     for _ in range(times):
         if seen[0] >= count:
+            for _ in range(moment):
+                give_way()  # noqa: F821  bound by `looks`
             return True
-        give_way()  # noqa: F821  bound by `looks`; what is outside may write: it is read anew
+        give_way()  # noqa: F821  after it `seen` is read anew: another thread may have written it
     return False
+
+
+def blind(seen, count, times, moment, sent):
+    sent[0] += 1
+    return bool(seen[0] >= count)

@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 _lock = threading.Lock()
 _threads: int | None = None
 settled: ContextVar[int | None] = ContextVar("threads", default=None)
-_idle: list["Worker"] = []  # its methods are atomic
+_idle: list["Worker"] = []
 _busy = 0  # workers with a job
 _holders = 0
 _before: list[tuple[Any, int]] = []
@@ -95,16 +95,19 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
             for part in left:
                 part()
 
-    helpers = _hired(min(get_threads(), len(parts)) - 1)
-    for worker in helpers:
-        worker.begin(work)
+    hired = _hired(min(get_threads(), len(parts)) - 1)
+    jobs = [Job(work) for _ in hired]
+    for worker, job in zip(hired, jobs, strict=True):
+        worker.begin(job)
     try:
         work()
     finally:
-        errors = [worker.end() for worker in helpers]
-    for error in errors:
-        if error is not None:
-            raise error
+        for worker in hired:
+            worker.end()
+        _let_go(hired)
+    for job in jobs:
+        if job.error is not None:
+            raise job.error
 
 
 def blocks(size: int, most: int) -> Iterator[slice]:
@@ -137,64 +140,72 @@ def together(calls: list[Callable[[], Result]]) -> list[Result]:
     return results
 
 
+class Job:
+    """What a worker is asked to do, and the error it ended with."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.context, self.work = copy_context(), work
+        self.error: BaseException | None = None
+
+    def do(self) -> None:
+        try:
+            self.context.run(self.work)
+        except BaseException as error:
+            self.error = error
+
+
 class Worker:
-    """A thread that does one job after another."""
+    """A thread that does one job after another. It answers every call, if by then the job is gone
+    too: so it can be called again before it has noticed."""
 
     def __init__(self) -> None:
-        self.jobs: list[tuple[Context, Callable[[], None]]] = []  # its methods are atomic
-        self.error: BaseException | None = None
+        self.jobs: list[Job] = []  # its methods are atomic
         self.calls, self.called, self.answered = 0, Signal(), Signal()
         threading.Thread(target=self._serve, name="minihash", daemon=True).start()
 
-    def begin(self, job: Callable[[], None]) -> None:
-        self.error = None
-        self.jobs.append((copy_context(), job))
+    def begin(self, job: Job) -> None:
+        self.jobs.append(job)
         self.calls += 1
         self.called.send()
 
-    def end(self) -> BaseException | None:
-        """The error of the job, once it is over. If it has not begun by now there is nothing left
-        for it to do, and it never will."""
-        global _busy
-        try:
-            self.jobs.pop()
-        except IndexError:
-            self.answered.wait(self.calls)
-        with _lock:
-            _busy -= 1
-        return self.error
+    def end(self) -> None:
+        """Wait for the job, unless it has not begun: then there is nothing left for it to do."""
+        if self.jobs:
+            with suppress(IndexError):
+                self.jobs.pop()
+                return
+        self.answered.wait(self.calls)
 
     def _serve(self) -> None:
-        for count in itertools.count(1):
-            self.called.wait(count)
+        self.called.wait(1)
+        for count in itertools.count(2):
             with suppress(IndexError):
-                context, job = self.jobs.pop()
-                try:
-                    context.run(job)
-                except BaseException as error:
-                    self.error = error
-                del context, job  # with all that they hold
-            if len(_idle) >= get_threads():
-                return self.answered.send()
-            _idle.append(self)
-            self.answered.send()
+                self.jobs.pop().do()
+            self.called.wait_after(self.answered, count)
 
 
 def _hired(count: int) -> list[Worker]:
-    """So many workers, or as many as there are still to be had: of all callers together, no more
-    have a job than there are threads beside one caller's own."""
+    """So many workers, or as many as there are still to be had: all callers together have no more
+    than there are threads beside one of them."""
     global _busy
-    if count < 1:
-        return []
     hired: list[Worker] = []
-    with _lock:
-        while len(hired) < count and _busy < get_threads() - 1:
-            try:
-                hired.append(_idle.pop() if _idle else Worker())
-            except RuntimeError:  # the system has no thread left: the caller does the work
-                break
-            _busy += 1
+    if count > 0:
+        with _lock:
+            for _ in range(min(count, get_threads() - 1 - _busy)):
+                try:
+                    hired.append(_idle.pop() if _idle else Worker())
+                except RuntimeError:  # the system has no thread left: the caller does the work
+                    break
+            _busy += len(hired)
     return hired
+
+
+def _let_go(workers: list[Worker]) -> None:
+    global _busy
+    if workers:
+        with _lock:
+            _busy -= len(workers)
+            _idle.extend(workers)
 
 
 class blas_on_one_thread:
