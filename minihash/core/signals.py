@@ -20,7 +20,7 @@ import numpy as np
 from minihash.compile.body import bound, compiled
 from minihash.compile.jit import HAVE_NUMBA, njit
 
-LOOKS = 400  # some 0.2 ms: longer than the work of one thread between two parts of a training step
+LOOKS = 1000  # some 0.2 ms: longer than the work of one thread between two parts of a training step
 MOMENT = 20  # looks: some 5 us
 
 
