@@ -5,11 +5,16 @@ whoever waits looks again and again for a while first, in compiled code without 
 lock, and gives up its core between two looks to any thread that wants it; then it sleeps. Without
 Numba, or on a system without `sched_yield`, it sleeps at once.
 
+Two threads that look by turns on one core would stay there, since the system does not move a thread
+that has just run. One that sleeps is woken on a core that is free: so a worker that finds itself on
+its caller's core sleeps at once.
+
 A thread that wants the interpreter's lock while another has it sleeps too, for 20 us. So a worker
 answers from compiled code, when it has given the lock away; and it lets a caller that has just
 called it go on for a moment, into a kernel of its own, before it asks for the lock.
 """
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable
@@ -34,7 +39,7 @@ class Signal:
     """
 
     def __init__(self) -> None:
-        self.count = np.zeros(1, np.int64)
+        self.count = np.array([0, -1])  # and the core of the thread that waits for it
         self.sleeping = False
         self.condition = threading.Condition()
 
@@ -45,7 +50,7 @@ class Signal:
 
     def wait(self, count: int) -> None:
         """Return once it was sent `count` times in all."""
-        if not looks()(self.count, count, LOOKS, 0, np.zeros(1, np.int64)):
+        if not looks()(self.count, count, LOOKS, 0, np.array([0, -1])):
             self._sleep(count)
 
     def wait_after(self, other: "Signal", count: int) -> None:
@@ -76,18 +81,28 @@ def looks() -> Callable:
 
     if config.DISABLE_JIT:
         return blind
-    give_way = types.ExternalFunction("sched_yield", types.intc())
-    return compiled(bound(look, "look", give_way=give_way), njit)
+    names = {"give_way": types.ExternalFunction("sched_yield", types.intc())}
+    if hasattr(ctypes.CDLL(None), "sched_getcpu"):
+        names["core"] = types.ExternalFunction("sched_getcpu", types.intc())
+    return compiled(bound(look, f"look{len(names)}", **names), njit)
+
+
+def core():
+    """Nothing that a thread waits on."""
+    return -2
 
 
 def look(seen, count, times, moment, sent):
     """Count `sent`; return whether seen[0] reached `count` at one of so many looks."""
     sent[0] += 1
+    seen[1] = core()
     for _ in range(times):
         if seen[0] >= count:
             for _ in range(moment):
                 give_way()  # noqa: F821  bound by `looks`
             return True
+        if core() == sent[1]:
+            return False
         give_way()  # noqa: F821  after it `seen` is read anew: another thread may have written it
     return False
 

@@ -3,7 +3,7 @@
     product(a, b, c, more)      c = a b, or c += a b
 
 The library is asked for `gemm` under the names that builds of NumPy give it. Where none is found
-(`available`), products are left to `np.matmul`, between compiled loops instead of in them.
+(`available`), a plain loop multiplies.
 """
 
 import ctypes
@@ -18,7 +18,13 @@ from minihash.compile.body import bound
 from minihash.compile.jit import HAVE_NUMBA
 
 # Prefix, suffix and bits of the integers.
-NAMES = (("scipy_cblas_", "64_", 64), ("cblas_", "64_", 64), ("scipy_cblas_", "", 32))
+NAMES = (
+    ("scipy_cblas_", "64_", 64),
+    ("cblas_", "64_", 64),
+    ("cblas_", "$NEWLAPACK$ILP64", 64),
+    ("scipy_cblas_", "", 32),
+    ("cblas_", "", 32),
+)
 BY_ROWS, AS_IT_IS, TRANSPOSED = np.int32(101), np.int32(111), np.int32(112)
 
 
@@ -49,7 +55,9 @@ def available() -> bool:
 
 @cache
 def product_of(dtype: np.dtype) -> Callable:
-    """`product` for kernels on arrays of this dtype."""
+    """`product` for loops over arrays of this dtype."""
+    if not available():
+        return plain
     from numba import types
 
     symbol, bits = found()[dtype]
@@ -66,15 +74,27 @@ def product_of(dtype: np.dtype) -> Callable:
 def product(a, b, c, more):
     """c = a b, or c += a b if there is `more`. c has rows one after another, a and b rows or
     columns."""
-    item = a.itemsize
-    of_a, step_a = AS_IT_IS, a.strides[0] // item
-    if a.strides[1] != item:
-        of_a, step_a = TRANSPOSED, a.strides[1] // item
-    of_b, step_b = AS_IT_IS, b.strides[0] // item
-    if b.strides[1] != item:
-        of_b, step_b = TRANSPOSED, b.strides[1] // item
     (rows, depth), columns = a.shape, b.shape[1]
-    gemm(
-        BY_ROWS, of_a, of_b, rows, columns, depth,
-        real(1), a.ctypes, step_a, b.ctypes, step_b, real(more), c.ctypes, c.strides[0] // item,
-    )
+    mode_a, step_a = stored(a)
+    mode_b, step_b = stored(b)
+    step_c = max(c.strides[0] // c.itemsize, columns)
+    left, right, result = (a.ctypes, step_a), (b.ctypes, step_b), (c.ctypes, step_c)
+    sizes = rows, columns, depth
+    gemm(BY_ROWS, mode_a, mode_b, *sizes, real(1), *left, *right, real(more), *result)
+
+
+def stored(a):
+    """How a matrix is stored, and the step from one of its rows (columns) to the next; where there
+    is one alone, NumPy leaves the step open."""
+    rows, columns = a.shape
+    if a.strides[1] == a.itemsize or columns == 1:
+        return AS_IT_IS, max(a.strides[0] // a.itemsize, columns)
+    return TRANSPOSED, max(a.strides[1] // a.itemsize, rows)
+
+
+def plain(a, b, c, more):
+    for i in range(len(a)):
+        if not more:
+            c[i] = 0
+        for k in range(a.shape[1]):
+            c[i] += a[i, k] * b[k]
