@@ -88,6 +88,9 @@ def run(parts: list[Callable[[], None]]) -> None:
 
 def run_kernels(parts: list[Callable[[], None]]) -> None:
     """`run`, for parts that do not call BLAS. Workers see the caller's context: its backend."""
+    if len(parts) == 1:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return parts[0]()
     left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
 
     def work() -> None:

@@ -55,7 +55,7 @@ def available() -> str:
 
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    if some := window(w):
+    if some := w.derived("window", partial(window, w)):
         return table[some].reshape(w.shape).copy()
     flat, loops = np.empty((1, w.size), table.dtype), kernels.of(w.hash)
 
@@ -69,7 +69,7 @@ def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
-    if some := window(w):
+    if some := w.derived("window", partial(window, w)):
         dtable = np.zeros(w.hash.buckets, dV.dtype)
         dtable[some] += dV.reshape(-1)
         return dtable

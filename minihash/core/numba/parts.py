@@ -8,7 +8,7 @@ tables are summed in another: so the bits are the same for any number of threads
 import math
 import threading
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 
 import numpy as np
 
@@ -46,7 +46,6 @@ def apart(w: VirtualWeight, shape: tuple[int, ...] | None = None) -> bool:
     return run > 1 and w.first_id // run == last // run
 
 
-@lru_cache(maxsize=256)
 def window(w: VirtualWeight) -> slice | None:
     """What of the table V is a copy of; None if V is not, or is worth several threads.
 

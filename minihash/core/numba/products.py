@@ -10,8 +10,10 @@ view is the transpose of a tile of the weight itself. x and dy are used where th
 batch: V is hashed once a pass, and the extra memory is a tile a thread and the partial tables.
 """
 
+import threading
 from collections.abc import Callable
 from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,30 +22,38 @@ from minihash.compile.jit import njit
 from minihash.core.numba import blas, kernels
 from minihash.core.numba.guard import check_buckets, run_of, trusted
 from minihash.core.numba.kernels import bits
-from minihash.core.numba.parts import apart, scattered, workspace
+from minihash.core.numba.parts import apart, scattered
 from minihash.core.threads import blas_on_one_thread, run, split
-from minihash.hashes.hash import Hash
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
-SIDE = 256  # rows or columns of V in a part, at most,
-PARTS = 8  # of at least so many parts, unless they would have
-LEAST = 2**16  # fewer virtual weights, for which BLAS would be slow;
-PAIR = 2**15  # but two parts from so many on: less is not worth a thread's while
-TILE = 2**17  # entries of a tile: with their words they stay in the second-level cache
 
+
+class Cut(NamedTuple):
+    """How V is cut."""
+
+    side: int = 256  # rows or columns of V in a part, at most,
+    parts: int = 8  # of at least so many parts, unless they would have
+    least: int = 2**16  # fewer virtual weights, for which BLAS would be slow;
+    pair: int = 2**15  # but two parts from so many on: less is not worth a thread's while
+    tile: int = 2**18  # entries of a tile, at most
+    unit: int = 16  # rows or columns that BLAS and the hash loops take at once
+
+
+CUT = Cut()
 Shape = tuple[int, int]
+Part = tuple[int, int, int]  # some rows (or columns) start .. stop - 1, and what a tile has of the others
 
 
 def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> np.ndarray:
     """y = x V^T. shape: the first rows and columns of V that count."""
-    y = np.empty((len(x), shape[0]), table.dtype)
-    loop, weight, tables = loops(w.hash, table.dtype)[0], place(w), (table, bits(table))
+    plan = planned(w, shape, table.dtype)
+    y, tables = np.empty((len(x), shape[0]), table.dtype), (table, bits(table))
 
-    def part(start: int, stop: int) -> None:
-        loop(x, y, tables, weight, space(w, stop - start, shape[1], table.dtype), start, stop)
+    def part(some: Part) -> None:
+        plan.forward(x, y, tables, plan.place, space(plan, table.dtype), *some)
 
-    run([partial(part, *ends) for ends in parts(*shape)])
+    run([partial(part, some) for some in plan.rows])
     return y
 
 
@@ -56,51 +66,86 @@ def matmul_backward(
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """dx = dy V (None unless there is need of it) and dtable. shape: as for `matmul`."""
+    plan = planned(w, shape, table.dtype)
     dx = np.empty((len(x), shape[1]), table.dtype) if need_dx else x[:0]
-    loop, weight, tables = loops(w.hash, table.dtype)[1], place(w), (table, bits(table))
+    tables = table, bits(table)
 
-    def part(start: int, stop: int, dtable: np.ndarray) -> None:
-        own = space(w, stop - start, shape[0], table.dtype)
-        loop(dy, x, dx, dtable, tables, weight, own, start, stop)
+    def part(some: Part, dtable: np.ndarray) -> None:
+        own = space(plan, table.dtype)
+        plan.backward(dy, x, dx, dtable, tables, plan.place, own, *some)
 
-    work = [partial(part, *ends) for ends in parts(*shape[::-1])]
-    most = max(2, w.size // w.hash.buckets)  # to clear and merge a table costs as its additions
+    work = [partial(part, some) for some in plan.columns]
+    most = max(2, w.size // table.size)  # to clear and merge a table costs as its additions
     with blas_on_one_thread():
-        dtable = scattered(work, w.hash.buckets, table.dtype, most, apart(w, shape))
+        dtable = scattered(work, table.size, table.dtype, most, plan.apart)
     return dx if need_dx else None, dtable
 
 
-@cache
-def parts(size: int, other: int) -> list[tuple[int, int]]:
+class Plan(NamedTuple):
+    """How the products of a weight are computed."""
+
+    forward: Callable
+    backward: Callable
+    place: tuple  # what the loops know of it: first_id, step, transposed, constants of its hash, run
+    rows: list[Part]
+    columns: list[Part]
+    tile: int  # entries of the largest tile
+    words: int  # of its words
+    apart: bool
+
+
+def planned(w: VirtualWeight, shape: Shape, dtype: np.dtype) -> Plan:
+    """The plan for the first rows and columns of V. Raises ValueError for a hash that leaves its
+    table."""
+
+    def plan() -> Plan:
+        runs, rows, columns = run_of(w.hash) > 1, parts(*shape), parts(*shape[::-1])
+        if not trusted(w.hash):
+            count, length = w.shape[::-1] if w.transposed else w.shape
+            firsts = U64(w.first_id) + np.arange(count, dtype=np.uint64) * U64(length)
+            check_buckets(w.hash, firsts, length)
+        constants = w.hash.state[0] if runs else w.hash.state
+        place = U64(w.first_id), U64(max(w.strides)), w.transposed, constants, U64(w.hash.run)
+        tile = max((stop - start) * beside for start, stop, beside in (*rows, *columns))
+        loops = _loops(*w.hash.stages, runs, dtype)
+        return Plan(*loops, place, rows, columns, tile, 0 if runs else tile, apart(w, shape))
+
+    return w.derived((CUT, shape, dtype), plan)
+
+
+def parts(size: int, other: int) -> list[Part]:
     """`size` rows (or columns) of `other` entries in parts: as many as a power of 2, so that 2, 4
     or 8 threads have equal shares."""
-    least = LEAST // other
-    if size * other >= PAIR:
+    least = CUT.least // other
+    if size * other >= CUT.pair:
         least = min(least, -(-size // 2))
-    count = -(-size // max(min(SIDE, -(-size // PARTS)), least))
-    return [(some.start, some.stop) for some in split(size, 1 << count.bit_length() - 1)]
+    most = max(min(CUT.side, -(-size // CUT.parts)), least)
+    count, unit = 1 << (-(-size // most)).bit_length() - 1, min(CUT.unit, most)
+    ends = [(unit * s.start, min(unit * s.stop, size)) for s in split(-(-size // unit), count)]
+    return [(start, stop, beside(stop - start, other)) for start, stop in ends if start < stop]
 
 
-def place(w: VirtualWeight) -> tuple:
-    """What the loops know of a weight: (first_id, step, transposed, constants of its hash, run)."""
-    if not trusted(w.hash):
-        rows, columns = w.shape[::-1] if w.transposed else w.shape
-        firsts = U64(w.first_id) + np.arange(rows, dtype=np.uint64) * U64(columns)
-        check_buckets(w.hash, firsts, columns)
-    constants = w.hash.state if run_of(w.hash) == 1 else w.hash.state[0]
-    return U64(w.first_id), U64(max(w.strides)), w.transposed, constants, U64(w.hash.run)
+def beside(part: int, other: int) -> int:
+    """How many of the `other` rows (or columns) a tile of a part has.
+
+    >>> beside(100, 784), beside(1000, 784)
+    (784, 272)
+    """
+    most = max(1, CUT.tile // part)
+    unit, each = min(CUT.unit, most), -(-other // -(-other // most))
+    return min(other, -(-each // unit) * unit)
 
 
-def space(w: VirtualWeight, part: int, other: int, dtype: np.dtype) -> tuple[np.ndarray, ...]:
-    """This thread's memory for a tile of a part: its values, these as bits, its words."""
-    size = part * min(other, max(1, TILE // part))
-    tile = workspace("tile", (size,), dtype)
-    return tile, bits(tile), workspace("words", (size if run_of(w.hash) == 1 else 0,), np.uint32)
+def space(plan: Plan, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+    """This thread's memory for a tile: its values, these as bits, its words."""
+    kept = OWN.__dict__.get(dtype)
+    if kept is None or kept[0].size < plan.tile or kept[2].size < plan.words:
+        tile = np.empty(plan.tile, dtype)
+        kept = OWN.__dict__[dtype] = tile, bits(tile), np.empty(plan.words, np.uint32)
+    return kept
 
 
-def loops(hash_: Hash, dtype: np.dtype) -> tuple[Callable, Callable]:
-    """The compiled `forward` and `backward` of a hash."""
-    return _loops(*hash_.stages, run_of(hash_) > 1, dtype)
+OWN = threading.local()
 
 
 @cache
@@ -121,13 +166,12 @@ def _loops(
     )
 
 
-# Loops. tables: a table and its bits; weight: of `place`; own: of `space`.
+# Loops. tables: a table and its bits; weight: a plan's `place`; own: of `space`.
 
 
-def forward(x, y, tables, weight, own, start, stop):
+def forward(x, y, tables, weight, own, start, stop, beside):
     """The rows start .. stop - 1 of V."""
     transposed, columns = weight[2], x.shape[1]
-    beside = max(1, own[0].size // (stop - start))
     for left in range(0, columns, beside):
         right = min(left + beside, columns)
         rows, others = (left, right), (start, stop)
@@ -140,10 +184,9 @@ def forward(x, y, tables, weight, own, start, stop):
             product(x[:, left:right], tile.T, y[:, start:stop], left > 0)
 
 
-def backward(dy, x, dx, dtable, tables, weight, own, start, stop):
+def backward(dy, x, dx, dtable, tables, weight, own, start, stop, beside):
     """The columns start .. stop - 1 of V. dx has no rows where it is not wanted."""
     transposed, rows = weight[2], dy.shape[1]
-    beside = max(1, own[0].size // (stop - start))
     for left in range(0, rows, beside):
         right = min(left + beside, rows)
         here, others = (left, right), (start, stop)
