@@ -107,7 +107,7 @@ def planned(w: VirtualWeight, shape: Shape, dtype: np.dtype) -> Plan:
         constants = w.hash.state[0] if runs else w.hash.state
         place = U64(w.first_id), U64(max(w.strides)), w.transposed, constants, U64(w.hash.run)
         tile = max((stop - start) * beside for start, stop, beside in (*rows, *columns))
-        loops = _loops(*w.hash.stages, runs, dtype)
+        loops = compiled_for(*w.hash.stages, w.hash.pick, runs, dtype)
         return Plan(*loops, place, rows, columns, tile, 0 if runs else tile, apart(w, shape))
 
     return w.derived((CUT, shape, dtype), plan)
@@ -149,10 +149,16 @@ OWN = threading.local()
 
 
 @cache
-def _loops(
-    draw: Callable, place: Callable | None, sign: Callable | None, runs: bool, dtype: np.dtype
+def compiled_for(
+    draw: Callable,
+    place: Callable | None,
+    sign: Callable | None,
+    pick: Callable | None,
+    runs: bool,
+    dtype: np.dtype,
 ) -> tuple[Callable, Callable]:
-    locate, read, add = kernels.made(draw, place, sign, runs)
+    """`forward` and `backward` of a hash."""
+    locate, read, add = kernels.made(draw, place, sign, pick, runs)
     roles = {"locate": found_in_runs if runs else bound(found, "found", locate_words=locate)}
     roles |= {"read": bound(copied if runs else looked_up, "read", read_tile=read)}
     roles |= {"add": bound(added_to_runs if runs else added, "add", add_tile=add)}
