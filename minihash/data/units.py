@@ -11,7 +11,8 @@
 What comes later has two readings:
 
     by value     a number is the same number
-    by scale     v white / s, of a picture whose file says that its white is s
+    by scale     v white / s, of pictures whose file says that their white is s; of arrays, if
+                 white is no mere highest number
 
 A number of the training set's own form is read by value. Of another form (float64 for uint8, say)
 it is read in the one way that fits what was learnt from; where no way fits, or both do and differ,
@@ -19,7 +20,10 @@ it is refused: nothing is guessed. By value does not fit
 
     a fraction, where whole numbers were learnt from
     floats from 0 to 1, where integers beyond 1 were
-    pictures that go beyond four times high, or below - high / 4
+    pictures that go beyond four times high and beyond white, or below - high / 4
+    a whole test set of pictures within an eighth of low to high
+
+Whole numbers from 0 to 255 are held in memory as bytes: bytes from low to high are such, by value.
 """
 
 import math
@@ -91,9 +95,10 @@ class Units:
         if every and pictures and x.size >= MANY:
             fits = fits and (high - low) * 8 >= self.high - self.low
         scale = SCALES.get(given.name) if pictures and not own else None
-        if fits and (scale is None or scale == self.white or high == low == 0):
+        held = given == np.uint8 and self.whole and self.low <= low and high <= self.high <= 255
+        if fits and (scale is None or scale == self.white or high == low == 0 or held):
             return x
-        if scale is None or fits:
+        if scale is None or fits or self.white not in SCALES.values():
             came = f"{given.name} {span(low, high)}"
             to_do = f"save it in these, as {self.dtype}"
             if given.kind == "f" and pictures and 0 <= low < high <= 1 < self.white:

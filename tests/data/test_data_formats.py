@@ -110,7 +110,7 @@ def test_npz_is_read_under_both_sets_of_names_and_whole_values_become_bytes(tmp_
     assert np.array_equal(own.x_test, x[:2].reshape(2, 12)) and own.y_test.tolist() == [0, 2]
 
 
-@pytest.mark.parametrize("value", [0.5, -1.0, 256.0, np.nan, np.inf])
+@pytest.mark.parametrize("value", [0.5, -1.0, 256.0])
 def test_npz_values_that_are_no_bytes_are_kept_as_they_are(tmp_path, value):
     x = np.zeros((300, 2000))  # 4.8 MB: the value comes after several blocks that are bytes
     x[-1, -1] = value
@@ -119,7 +119,8 @@ def test_npz_values_that_are_no_bytes_are_kept_as_they_are(tmp_path, value):
     )
     own = read_npz(tmp_path / "own.npz")
     assert own.x_train.dtype == np.float64 and own.peak == 1.0
-    assert np.array_equal(own.x_train, x, equal_nan=True)
+    assert np.array_equal(own.x_train, x)
+    assert (own.units.low, own.units.high) == (x.min(), x.max())
 
 
 def test_npz_that_is_no_data_set_is_refused(tmp_path):
@@ -130,8 +131,8 @@ def test_npz_that_is_no_data_set_is_refused(tmp_path):
         ({"x_train": x}, "holds 'x_train.npy': expected the arrays x_train, y_train"),
         ({}, "holds nothing: expected the arrays"),
         (good | {"y_test": np.array([0, {}, 0], object)}, "pickled objects are refused"),
-        (good | {"y_test": np.array(["a", "b", "c"])}, "y_test.npy holds <U1: expected numbers"),
-        (good | {"y_test": np.array([0, 2, 0])}, "run from 0 to 2: expected 0 to 1"),
+        (good | {"x_test": np.array(["a", "b", "c"])}, "x_test.npy holds <U1: expected numbers"),
+        (good | {"y_test": np.array([0, 2, 0])}, "y_test has the label '2', which no training"),
         (good | {"x_test": x[:, :1]}, r"shape \(2,\) and test examples \(1,\)"),
         (good | {"x_train": x[:0], "y_train": y[:0]}, "at least one example"),
     ):
