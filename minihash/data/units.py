@@ -101,7 +101,7 @@ class Units:
         if scale is None or fits or self.white not in SCALES.values():
             came = f"{given.name} {span(low, high)}"
             to_do = f"save it in these, as {self.dtype}"
-            if given.kind == "f" and pictures and 0 <= low < high <= 1 < self.white:
+            if given.kind == "f" and pictures and 0 <= low <= high <= 1 < self.white:
                 to_do += f" (if its 1 is white, multiply it by {self.white:.6g})"
             raise ValueError(
                 f"{name} holds {came}, in units that cannot be told: expected those of the"
@@ -131,7 +131,7 @@ class Units:
             return False
         if given.kind != "f":
             return True
-        if form(self.dtype) != "floats" and 0 <= low < high <= 1 < self.high:
+        if form(self.dtype) != "floats" and 0 <= low <= high <= 1 < self.high and high > 0:
             return False
         return not self.whole or are_whole(x)
 

@@ -84,6 +84,7 @@ REFUSED = {  # training set, what comes
     "8 bits for floats to 16": ("float64 to 16", BYTES),  # 16 may be white, or not
     "floats to 1 for bytes": ("bytes", BYTES / 255),
     "ones as floats for bytes": ("bytes", (BYTES // 128).astype(np.float64)),
+    "white as floats for bytes": ("bytes", np.ones(SHAPE)),
     "floats to 16 for bytes": ("bytes", SIXTEEN / 3),
     "floats to 1 for floats to 16": ("float64 to 16", SIXTEEN / 16),
     "floats to 255 for floats to 1": ("float64", BYTES.astype(np.float64)),
