@@ -152,8 +152,9 @@ def assemble(
         y_train, y_test, class_names = numbered(name, keys[1::2], y_train, y_test)
         classes = len(class_names)
     for part, y in (("training", y_train), ("test", y_test)):
-        low, high = min(y.tolist()), max(y.tolist())
-        if isinstance(low, str) or low < 0 or high >= classes:
+        texts = y.dtype.kind == "U"
+        low, high = (min(y.tolist()), max(y.tolist())) if texts else (y.min(), y.max())
+        if texts or low < 0 or high >= classes:
             raise ValueError(
                 f"{name}: {part} labels run from {low} to {high}: expected 0 to {classes - 1} for"
                 f" {classes} classes"

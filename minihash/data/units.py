@@ -1,7 +1,7 @@
 """What the numbers of a data set mean. The training set says it once, and the model keeps it.
 
     dtype        as in the file; uint8, uint16 and bool say what white is: 255, 65535 and 1
-    low, high    the smallest and the largest number
+    low, high    the smallest and the largest number, and the mean
     whole        whether all are whole numbers: integers, or a thousand floats and more without one
                  that is not
     white        what a picture's white is in these numbers. Without negative numbers it is
@@ -20,8 +20,9 @@ it is refused: nothing is guessed. By value does not fit
 
     a fraction, where whole numbers were learnt from
     floats from 0 to 1, where integers beyond 1 were
-    pictures that go beyond four times high and beyond white, or below - high / 4
-    a whole test set of pictures within an eighth of low to high
+    pictures beyond white and twelve times high, or below - high / 4
+    a whole test set of pictures whose mean is not a twelfth of the mean: two scales differ by more
+    (16 and 255, 1 and 255, 255 and 4095), two halves of a data set by less
 
 Whole numbers from 0 to 255 are held in memory as bytes: bytes from low to high are such, by value.
 """
@@ -32,6 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SCALES = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
+FACTOR = 12.0  # between two scales, at least
 MANY = 1000  # numbers that show something by all being alike
 BLOCK = 256  # examples looked at at a time: bounds the memory
 EXACT = 2**53  # integers up to here are floats
@@ -48,15 +50,16 @@ class Units:
     dtype: str
     low: float
     high: float
+    mean: float
     whole: bool
     white: float
     channels_last: bool | None = None
 
     def __post_init__(self) -> None:
         known = ("", *(name for kind in "?bBhHiIlLqQefd" for name in [np.dtype(kind).name]))
-        reals = (self.low, self.high, self.white)
+        reals = (self.low, self.high, self.mean, self.white)
         if self.dtype not in known or not all(isinstance(v, int | float) for v in reals):
-            raise ValueError("the units of a data set have a dtype and three numbers")
+            raise ValueError("the units of a data set have a dtype and four numbers")
         if not (self.low <= self.high and 0 <= self.white < math.inf):
             raise ValueError("the numbers of a data set go from low to high, and white is positive")
 
@@ -80,7 +83,7 @@ class Units:
         test set, which is not all a small part of what was learnt from.
         Raises ValueError for what cannot be brought with certainty, or is not finite.
 
-        >>> units = Units("float64", 0.0, 1.0, False, 1.0)
+        >>> units = Units("float64", 0.0, 1.0, 0.5, False, 1.0)
         >>> units.bring(np.array([[0, 255]], np.uint8), "x.npy", pictures=True)
         array([[0., 1.]])
         """
@@ -93,7 +96,7 @@ class Units:
         own = form(given) == form(self.dtype)
         fits = self._fits(x, low, high, given, pictures)
         if every and pictures and x.size >= MANY:
-            fits = fits and (high - low) * 8 >= self.high - self.low
+            fits = fits and float(x.mean(dtype=np.float64)) * FACTOR >= self.mean
         scale = SCALES.get(given.name) if pictures and not own else None
         held = given == np.uint8 and self.whole and self.low <= low and high <= self.high <= 255
         if fits and (scale is None or scale == self.white or high == low == 0 or held):
@@ -126,7 +129,7 @@ class Units:
     def _fits(
         self, x: np.ndarray, low: float, high: float, given: np.dtype, pictures: bool
     ) -> bool:
-        most = max(4 * self.high, self.white)
+        most = max(FACTOR * self.high, self.white)
         if pictures and not -self.high / 4 <= low <= high <= most:
             return False
         if given.kind != "f":
@@ -136,6 +139,7 @@ class Units:
         return not self.whole or are_whole(x)
 
 
+@np.errstate(over="ignore")  # the mean of numbers whose sum is beyond floats
 def units_of(
     x: np.ndarray, dtype: np.dtype | str | None = None, white: float | None = None
 ) -> Units:
@@ -145,11 +149,12 @@ def units_of(
     16.0
     """
     dtype = np.dtype(x.dtype if dtype is None else dtype)
-    low, high = float(x.min()), float(x.max())
+    name = "float64" if dtype.kind == "f" and dtype.itemsize >= 8 else dtype.name  # no long doubles
+    low, high, mean = float(x.min()), float(x.max()), float(x.mean(dtype=np.float64))
     whole = dtype.kind in "bui" or (x.size >= MANY and are_whole(x))
     if white is None:
-        white = _white(dtype.name, high) if low >= 0 else 0.0
-    return Units(dtype.name, low, high, whole, float(white))
+        white = _white(name, high) if low >= 0 else 0.0
+    return Units(name, low, high, mean, whole, float(white))
 
 
 def _white(dtype: str, high: float) -> float:

@@ -94,8 +94,8 @@ class OfExamples(Model):
         if self.units is not None:
             return self.units
         if self.standardiser.peak == 255:
-            return Units("uint8", 0.0, 255.0, True, 255.0)
-        return Units("", -math.inf, math.inf, False, 1.0)
+            return Units("uint8", 0.0, 255.0, 0.0, True, 255.0)
+        return Units("", -math.inf, math.inf, 0.0, False, 1.0)
 
     @classmethod
     def choices(cls, config: "Config", data: Dataset) -> dict[str, object]:
@@ -220,8 +220,8 @@ class Classifier(OfExamples):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Autoencoder(OfExamples):
-    """A network whose outputs are its inputs again. Errors are in variances of all pixels, so that
-    1 is that of answering with their mean."""
+    """A network whose outputs are its inputs again. Errors are in variances of the inputs, so that
+    1 is that of answering with their mean, unless they were not standardised."""
 
     METRICS: ClassVar = {"test_error": ("test error", "mean square; 1 is the variance")}
     SHORT: ClassVar[str] = "test error"

@@ -131,6 +131,24 @@ def test_a_whole_test_set_is_no_small_part_of_the_scale():
     assert units.bring(small, "x", True) is small and units.bring(few, "x", True, every=True) is few
     with pytest.raises(ValueError, match="from 0 to 15, in units"):
         units.bring(small, "x", True, every=True)
+    dark = BYTES // 10 * 1.0
+    assert units.bring(dark, "x", True, every=True) is dark
+
+
+def test_counts_may_have_a_rare_large_one():
+    """Of examples of two axes that are no pictures, in one part or the other."""
+    counts = RNG.poisson(2.0, SHAPE)
+    rare = counts.copy()
+    rare[7, 3, 3] = 12 * counts.max()
+    for train, test in ((counts, rare), (rare, counts)):
+        assert units_of(train).bring(test, "x", True, every=True) is test
+    assert units_of(counts).bring(rare[7:8], "x", True)[0, 3, 3] == rare[7, 3, 3]
+
+
+def test_long_doubles_are_float64_here():
+    x = np.array([[0.25, 1.0]], np.longdouble)
+    assert units_of(x) == Units("float64", 0.25, 1.0, 0.625, False, 1.0)
+    assert assemble("mine", x, [0], x, [0]).x_test.dtype == np.float64
 
 
 def test_a_few_whole_floats_show_nothing():
@@ -142,7 +160,7 @@ def test_a_few_whole_floats_show_nothing():
 
 
 def test_units_of_old_files_take_numbers_as_they_are():
-    units = Units("", -math.inf, math.inf, False, 1.0)
+    units = Units("", -math.inf, math.inf, 0.0, False, 1.0)
     for x, _ in FORMS.values():
         assert units.bring(x, "x", True) is x
     assert units.picture(BYTES, 255.0, "x").max() == 1.0
@@ -163,12 +181,13 @@ def test_a_picture_without_white_has_no_place():
         {"low": "a"},
         {"low": 2.0},
         {"high": math.nan},
+        {"mean": "a"},
         {"white": -1.0},
         {"white": math.inf},
     ],
 )
 def test_fields_that_are_no_units_are_refused(fields):
-    good = {"dtype": "uint8", "low": 0.0, "high": 1.0, "whole": True, "white": 1.0}
+    good = {"dtype": "uint8", "low": 0.0, "high": 1.0, "mean": 0.5, "whole": True, "white": 1.0}
     assert Units(**good).high == 1.0
     with pytest.raises(ValueError, match="number"):
         Units(**(good | fields))

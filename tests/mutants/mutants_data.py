@@ -39,9 +39,14 @@ UNITS = [
         REFUSED,
     ),
     ("-self.high / 4 <= low <= high", "low <= high", "numbers below black", REFUSED),
-    ("most = max(4 * self.high, self.white)", "most = math.inf", "numbers beyond white", REFUSED),
     (
-        "fits = fits and (high - low) * 8 >= self.high - self.low",
+        "most = max(FACTOR * self.high, self.white)",
+        "most = math.inf",
+        "numbers beyond white",
+        REFUSED,
+    ),
+    (
+        "fits = fits and float(x.mean(dtype=np.float64)) * FACTOR >= self.mean",
         "pass",
         "a test set of floats to 1 for one to 255",
         "tests/data/test_units.py -k no_small_part",
