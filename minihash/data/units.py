@@ -60,6 +60,8 @@ class Units:
         reals = (self.low, self.high, self.mean, self.white)
         if self.dtype not in known or not all(isinstance(v, int | float) for v in reals):
             raise ValueError("the units of a data set have a dtype and four numbers")
+        if not isinstance(self.whole, bool) or not isinstance(self.channels_last, bool | None):
+            raise ValueError("whether numbers are whole, and channels last, is true or false")
         if not (self.low <= self.high and 0 <= self.white < math.inf):
             raise ValueError("the numbers of a data set go from low to high, and white is positive")
 

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from minihash.data import Units, assemble
 from minihash.data.units import MANY, units_of
@@ -184,13 +187,42 @@ def test_a_picture_without_white_has_no_place():
         {"mean": "a"},
         {"white": -1.0},
         {"white": math.inf},
+        {"whole": "yes"},
+        {"channels_last": 1},
     ],
 )
 def test_fields_that_are_no_units_are_refused(fields):
     good = {"dtype": "uint8", "low": 0.0, "high": 1.0, "mean": 0.5, "whole": True, "white": 1.0}
     assert Units(**good).high == 1.0
-    with pytest.raises(ValueError, match="number"):
+    with pytest.raises(ValueError, match="number|whether"):
         Units(**(good | fields))
+
+
+DTYPES = ("bool", "uint8", "int8", "uint16", "int64", "float16", "float32", "float64")
+
+
+@given(st.data(), st.sampled_from(DTYPES), st.sampled_from(DTYPES), st.booleans(), st.booleans())
+def test_a_number_is_itself_or_scaled_or_refused(data, one, other, pictures, every):
+    def drawn(dtype: str) -> np.ndarray:
+        kind = np.dtype(dtype).kind
+        most = {"b": 1, "u": 255, "i": 127, "f": 300}[kind]
+        low = data.draw(st.sampled_from([0, -most if kind in "if" else 0]))
+        high = data.draw(st.sampled_from([1, most // 10 + 1, most]))
+        real = st.floats(low, high, width=16) if kind == "f" else st.integers(low, high)
+        return data.draw(
+            hnp.arrays(dtype, (3, 2, 2), elements=st.booleans() if most == 1 else real)
+        )
+
+    units, x = units_of(drawn(one)), drawn(other)
+    try:
+        found = units.bring(x, "x", pictures, every=every)
+    except ValueError as error:
+        assert one != other or (pictures and x.max() > 12 * units.high) or x.min() < -units.high / 4
+        assert str(error).startswith("x holds") and "\n" not in str(error)
+    else:
+        scale = {"bool": 1, "uint8": 255, "uint16": 65535}.get(other)
+        assert found is x or np.allclose(found, x * units.white / scale, rtol=1e-3)
+        assert found is x or (pictures and one != other and units.white in (1, 255, 65535))
 
 
 Y = np.arange(60) % 3
