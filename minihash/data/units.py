@@ -1,7 +1,7 @@
 """What the numbers of a data set mean. The training set says it once, and the model keeps it.
 
     dtype        as in the file; uint8, uint16 and bool say what white is: 255, 65535 and 1
-    low, high    the smallest and the largest number, and the mean
+    low, high    the smallest and the largest number; mean: of all
     whole        whether all are whole numbers: integers, or a thousand floats and more without one
                  that is not
     white        what a picture's white is in these numbers. Without negative numbers it is
@@ -160,11 +160,10 @@ def units_of(
 
 
 def _white(dtype: str, high: float) -> float:
-    own = SCALES.get(dtype, 0.0)
-    if own < 8 * high:
-        if own:
-            return own
-    elif high > 1:
+    own = SCALES.get(dtype)
+    if own is not None and own < 8 * high:
+        return own
+    if own is not None and high > 1:  # much darker than its dtype: of another scale
         return high
     return next((s for s in SCALES.values() if s / 2 < high <= s), high)
 

@@ -194,7 +194,7 @@ def test_a_picture_without_white_has_no_place():
 def test_fields_that_are_no_units_are_refused(fields):
     good = {"dtype": "uint8", "low": 0.0, "high": 1.0, "mean": 0.5, "whole": True, "white": 1.0}
     assert Units(**good).high == 1.0
-    with pytest.raises(ValueError, match="number|whether"):
+    with pytest.raises(ValueError, match=r"number|whether"):
         Units(**(good | fields))
 
 

@@ -17,7 +17,7 @@ UNITS = [
         "255 for all",
         ROWS,
     ),
-    ("if own < 8 * high:", "if own <= high:", "white of dark bytes", ROWS),
+    ("own < 8 * high:", "own <= high:", "white of dark bytes", ROWS),
     (
         "or high == low == 0 or held)",
         "or high == low == 0)",
