@@ -15,7 +15,7 @@ def saved(path, array, mode=None, **options):
     return path
 
 
-@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm"])  # the last one widened to 32 bits
 def test_sixteen_bits_are_not_clipped(tmp_path, ending):
     path = saved(tmp_path / f"ramp.{ending}", RAMP)
     pixels, white = read_picture(path, 6, 8, False)
