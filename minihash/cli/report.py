@@ -135,6 +135,9 @@ def histogram(load: np.ndarray) -> list[tuple[int, int, int]]:
 def pages(about: dict, columns: int, blocks: bool) -> str:
     """A `report` as text of so many columns."""
     trained = f"trained on {about['dataset']}: {about['epochs']} epochs, {about['steps']:,} steps"
+    if "units" in about:
+        means = "1 mean and deviation" if about["means"] == 1 else f"{about['means']:,} of both"
+        trained += f"\nexamples: {about['units']}; {means}"
     return "\n\n".join(
         (
             trained,

@@ -10,7 +10,7 @@ computed and on nothing else: no dates, no times, no places.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from minihash.data import Dataset, Text
 from minihash.files import checkpoint
-from minihash.files.spec import encode
+from minihash.files.spec import encode, kept
 from minihash.networks.sequential import Sequential
 from minihash.training import State, Training
 
@@ -43,6 +43,7 @@ class Model:
     METRICS: ClassVar[dict[str, tuple[str, str]]]
     SHORT: ClassVar[str]  # the first one's name in a line of progress
     UNIT: ClassVar[str]  # what a test set is counted in
+    READ: ClassVar[tuple[str, ...]] = ()  # the choices that `load` is told of
 
     def __repr__(self) -> str:
         kind, layers = type(self).__name__, len(self.network.layers)
@@ -52,6 +53,11 @@ class Model:
     def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Any:
         """The data set of this name, or file. Raises as `minihash.data.load` does."""
         raise NotImplementedError
+
+    def reload(self, name: str, *places: Any, **options: Any) -> Any:
+        """As `load`, in the terms of this model. Raises ValueError, too, if it cannot be brought to
+        them."""
+        return self.load(name, *places, **options)
 
     @classmethod
     def begun(cls, config: "Config", data: Dataset | Text) -> "Model":
@@ -91,8 +97,10 @@ class Model:
 
     def spec(self, arrays: dict[str, np.ndarray]) -> dict:
         """All but the parameters, as JSON; arrays of hashes are put into `arrays`."""
-        names = [field.name for field in fields(self) if field.name != "params"]
-        encoded = {name: encode(getattr(self, name), arrays) for name in names}
+        values = kept(self)
+        encoded = {
+            name: encode(value, arrays) for name, value in values.items() if name != "params"
+        }
         return {"type": type(self).__name__} | encoded
 
     def save(self, path: str | os.PathLike) -> int:

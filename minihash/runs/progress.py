@@ -16,6 +16,9 @@ class Progress:
         """Show the run within this block."""
         yield
 
+    def say(self, text: str) -> None:
+        """Say it, if anything is said."""
+
     def step(self, run: Run, report: dict) -> None:
         """A step is over; report: as `minihash.training.steps` gives it."""
 
@@ -25,6 +28,10 @@ class Lines(Progress):
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
+
+    def say(self, text: str) -> None:
+        """Print it."""
+        print(text, file=self.stream, flush=True)
 
     def step(self, run: Run, report: dict) -> None:
         """Print a line if it was the last step of an epoch."""
@@ -40,13 +47,10 @@ class Lines(Progress):
         )
 
 
-class Bar(Progress):
+class Bar(Lines):
     """One bar for the whole run: epoch, time left, loss and accuracies, rate."""
 
     FORMAT = "{desc} |{bar}| {remaining} left{postfix}"
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
 
     @contextmanager
     def shown(self, run: Run) -> Iterator[None]:
