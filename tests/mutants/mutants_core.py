@@ -98,6 +98,13 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/numba/products.py",
+        "split(-(-size // unit), count)",
+        "split(size // unit, count)",
+        "the last rows left out",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba/products.py",
         "y = np.empty((len(x), shape[0]), table.dtype)",
         'y = workspace("y", (len(x), shape[0]), table.dtype)',
         "an output that the next call overwrites",

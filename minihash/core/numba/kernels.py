@@ -8,9 +8,9 @@ A word is a bucket, which is below 2^31 - 1, with its sign in the top bit: 0 for
 there is no connection (sign 0), all bits are 1. A sign is applied by an exclusive or of the top bit
 of the word and that of the number.
 
-Each loop has one kind of work: the arithmetic of a hash, which LLVM then turns into SIMD, or the
-memory accesses at the buckets, which would make the arithmetic scalar at ten times the cost. Where
-buckets run (identity, modulus) nothing is located, and windows of the table are copied.
+Each loop has one kind of work: the arithmetic of a hash or of signs, which LLVM then turns into
+SIMD, or the memory accesses at the buckets, which would make the arithmetic scalar at ten times the
+cost. Where buckets run (identity, modulus) nothing is located, and windows of the table are copied.
 
 `draw`, `place` and `sign` are bound to those of a hash (`of`). constants = (what draw and place
 read, what sign reads).
@@ -31,7 +31,8 @@ from minihash.hashes.xxh32 import U32, U64
 
 HIGH, LOW = U64(0xFFFFFFFF << 32), U64(0xFFFFFFFF)  # the words of an identifier
 BUCKET, NEGATIVE, MISSING = U32(2**31 - 1), U32(2**31), U32(2**32 - 1)  # of a word
-CHUNK = 1024  # drawn words between two loops: they stay in the first-level cache
+CHUNK = 1024  # words between two loops: they stay in the first-level cache
+STEPS = np.arange(CHUNK, dtype=U32)  # a loop's own counter has 64 bits: half the SIMD lanes
 
 
 class Loops(NamedTuple):
@@ -104,9 +105,9 @@ def locate_drawn(firsts, words, constants):
         while start < columns:  # again only where the residue or the low word wraps
             i = firsts[r] + U64(start)
             residue, high, low = i % n, i & HIGH, U32(i & LOW)
-            chunk = words[r, start : start + unbroken(low, n - residue)]
+            chunk = words[r, start : start + min(CHUNK, unbroken(low, n - residue))]
             for c in range(chunk.size):
-                i = high | U64(U32(low + U32(c)))
+                i = high | U64(U32(low + STEPS[c]))
                 chunk[c] = word(draw(i, residue + U64(c), state), sign(i, key))
             start += chunk.size
 
@@ -123,7 +124,7 @@ def locate_placed(firsts, words, constants):
             residue, high, low = i % n, i & HIGH, U32(i & LOW)
             chunk = words[r, start : start + min(CHUNK, unbroken(low, n - residue))]
             for c in range(chunk.size):
-                drawn[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
+                drawn[c] = draw(high | U64(U32(low + STEPS[c])), residue + U64(c), state)
             for c in range(chunk.size):
                 chunk[c] = place(drawn[c], state)
             for c in range(chunk.size):
@@ -139,23 +140,41 @@ def unbroken(low, most):
 
 def read_words(table, tile, words):
     tile, words = tile.reshape(-1), words.reshape(-1)
-    top = U64(8 * table.itemsize - 32)
-    for k in range(words.size):
-        if words[k] != MISSING:
-            tile[k] = table[words[k] & BUCKET]
-    for k in range(words.size):
-        signed = tile[k] ^ U64(words[k] & NEGATIVE) << top
-        tile[k] = U64(0) if words[k] == MISSING else signed
+    at, top, zero = np.empty(CHUNK, np.uint32), top_bit(tile), tile.dtype.type(0)
+    for start in range(0, words.size, CHUNK):
+        chunk, values = words[start : start + CHUNK], tile[start : start + CHUNK]
+        for c in range(chunk.size):
+            at[c] = U32(0) if chunk[c] == MISSING else chunk[c] & BUCKET
+        for c in range(chunk.size):
+            values[c] = table[at[c]]
+        for c in range(chunk.size):
+            minus = tile.dtype.type(chunk[c] >> U32(31)) * top
+            values[c] = zero if chunk[c] == MISSING else values[c] ^ minus
 
 
 def add_words(tile, bits, dtable, words):
+    """Where there is no connection, -0 is added, which changes nothing, to one bucket after
+    another, so that no addition waits for the one before."""
     tile, bits, words = tile.reshape(-1), bits.reshape(-1), words.reshape(-1)
-    top = U64(8 * tile.itemsize - 32)
-    for k in range(words.size):
-        bits[k] ^= U64(words[k] & NEGATIVE) << top
-    for k in range(words.size):
-        if words[k] != MISSING:
-            dtable[words[k] & BUCKET] += tile[k]
+    at, top, spare = np.empty(CHUNK, np.uint32), top_bit(bits), CHUNK - 1
+    while spare >= dtable.size:
+        spare >>= 1
+    for start in range(0, words.size, CHUNK):
+        chunk, values = words[start : start + CHUNK], tile[start : start + CHUNK]
+        signed = bits[start : start + CHUNK]
+        for c in range(chunk.size):
+            missing = chunk[c] == MISSING
+            at[c] = U32(c & spare) if missing else chunk[c] & BUCKET
+            minus = bits.dtype.type(chunk[c] >> U32(31)) * top
+            signed[c] = top if missing else signed[c] ^ minus
+        for c in range(chunk.size):
+            dtable[at[c]] += values[c]
+
+
+def top_bit(bits):
+    """The sign of the numbers in this array of bits."""
+    ones = bits.dtype.type(~bits.dtype.type(0))
+    return bits.dtype.type(ones ^ bits.dtype.type(ones >> bits.dtype.type(1)))
 
 
 def read_runs(table, tile, firsts, state, run):

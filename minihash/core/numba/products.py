@@ -21,7 +21,8 @@ from minihash.weights import VirtualWeight
 SIDE = 256  # rows or columns of V in a part, at most,
 PARTS = 8  # of at least so many parts, unless they would have
 LEAST = 2**16  # fewer virtual weights, which are not worth a thread's while
-TILE = 2**17  # entries of a tile: with their words they stay in the second-level cache
+TILE = 2**18  # entries of a tile, at most
+UNIT = 16  # rows or columns that BLAS and the hash loops take at once
 
 Shape = tuple[int, int]
 
@@ -31,7 +32,7 @@ def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> 
     y = np.empty((len(x), shape[0]), table.dtype)
 
     def part(rows: slice) -> None:
-        for columns in blocks(shape[1], beside(rows)):
+        for columns in beside(rows, shape[1]):
             V = Tile(w, rows, columns, table.dtype)
             V.read(table)
             multiply(x[:, columns], V.values.T, y[:, rows], columns.start == 0)
@@ -52,7 +53,7 @@ def matmul_backward(
     dx = np.empty((len(x), shape[1]), table.dtype) if need_dx else None
 
     def part(columns: slice, dtable: np.ndarray) -> None:
-        for rows in blocks(shape[0], beside(columns)):
+        for rows in beside(columns, shape[0]):
             V = Tile(w, rows, columns, table.dtype)
             if need_dx:
                 V.read(table)
@@ -71,12 +72,24 @@ def parts(size: int, other: int) -> list[slice]:
     or 8 threads have equal shares."""
     most = max(min(SIDE, -(-size // PARTS)), LEAST // other)
     count = -(-size // most)
-    return list(split(size, 1 << count.bit_length() - 1))
+    return cut(size, 1 << count.bit_length() - 1, most)
 
 
-def beside(part: slice) -> int:
-    """How many columns (or rows) a tile of this part has, at most."""
-    return max(1, TILE // (part.stop - part.start))
+def beside(part: slice, size: int) -> list[slice]:
+    """The columns (or rows) of this part in tiles."""
+    most = max(1, TILE // (part.stop - part.start))
+    return cut(size, -(-size // most), most)
+
+
+def cut(size: int, count: int, most: int) -> list[slice]:
+    """0 .. size in `count` nearly equal slices, at multiples of UNIT where slices are so long.
+
+    >>> cut(100, 4, 50)
+    [slice(0, 16, None), slice(16, 48, None), slice(48, 80, None), slice(80, 100, None)]
+    """
+    unit = min(UNIT, most)
+    slices = split(-(-size // unit), count)
+    return [slice(unit * s.start, min(unit * s.stop, size)) for s in slices if s.start < s.stop]
 
 
 class Tile:
