@@ -12,8 +12,8 @@ Each loop has one kind of work: the arithmetic of a hash or of signs, which LLVM
 SIMD, or the memory accesses at the buckets, which would make the arithmetic scalar at ten times the
 cost. Where buckets run (identity, modulus) nothing is located, and windows of the table are copied.
 
-`draw`, `place` and `sign` are bound to those of a hash (`of`). constants = (what draw and place
-read, what sign reads).
+`draw`, `place`, `pick` and `sign` are bound to those of a hash (`of`). constants = (what draw and
+place read, what sign reads).
 """
 
 from collections.abc import Callable
@@ -70,18 +70,25 @@ def bits(numbers: np.ndarray) -> np.ndarray:
 
 def of(hash_: Hash) -> Loops:
     """The loops of a hash."""
-    return Loops(hash_, *made(*hash_.stages, run_of(hash_) > 1))
+    return Loops(hash_, *made(*hash_.stages, hash_.pick, run_of(hash_) > 1))
 
 
 @cache
-def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> tuple:
+def made(
+    draw: Callable,
+    place: Callable | None,
+    sign: Callable | None,
+    pick: Callable | None,
+    runs: bool,
+) -> tuple:
     def of_hash(body: Callable) -> Callable:
-        name = f"{body.__name__}-{draw.__qualname__}"
-        return compiled(bound(body, name, draw=draw, place=place, sign=sign or always), njit)
+        names = {"draw": draw, "place": place, "pick": pick, "sign": sign or always}
+        return compiled(bound(body, f"{body.__name__}-{draw.__qualname__}", **names), njit)
 
     if runs:
         return None, of_hash(read_runs), of_hash(add_runs)
-    locate = of_hash(locate_placed if place else locate_drawn)
+    placed = locate_picked if pick else locate_placed
+    locate = of_hash(placed if place else locate_drawn)
     return locate, compiled(read_words, njit), compiled(add_words, njit)
 
 
@@ -129,6 +136,29 @@ def locate_placed(firsts, words, constants):
                 chunk[c] = place(drawn[c], state)
             for c in range(chunk.size):
                 chunk[c] = word(chunk[c], sign(high | U64(U32(low + U32(c))), key))
+            start += chunk.size
+
+
+def locate_picked(firsts, words, constants):
+    rows, columns = words.shape
+    state, key = constants
+    n = state[0]
+    at, rest = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint32)  # the halves of drawn words
+    found = np.empty(CHUNK, np.uint64)
+    for r in range(rows):
+        start = 0
+        while start < columns:
+            i = firsts[r] + U64(start)
+            residue, high, low = i % n, i & HIGH, U32(i & LOW)
+            chunk = words[r, start : start + min(CHUNK, unbroken(low, n - residue))]
+            for c in range(chunk.size):
+                drawn = draw(high | U64(U32(low + STEPS[c])), residue + U64(c), state)
+                at[c], rest[c] = U32(drawn & LOW), U32(drawn >> U64(32))
+            for c in range(chunk.size):
+                found[c] = place(U64(at[c]), state)
+            for c in range(chunk.size):
+                bucket = pick(U64(rest[c]) << U64(32) | U64(at[c]), found[c])
+                chunk[c] = word(bucket, sign(high | U64(U32(low + STEPS[c])), key))
             start += chunk.size
 
 

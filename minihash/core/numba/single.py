@@ -49,7 +49,7 @@ def matmul(
     period = w.hash.buckets // w.shape[1] if run == w.hash.buckets else rows
     if not count <= period <= rows:  # a table of few rows stays in the cache in any order
         period = rows
-    loop = dots(*w.hash.stages, run > 1)
+    loop = dots(*w.hash.stages, w.hash.pick, run > 1)
 
     def part(some: slice) -> None:
         tile = workspace("tile", (min(columns, PIECE),), table.dtype)
@@ -62,12 +62,18 @@ def matmul(
 
 
 @cache
-def dots(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> Callable:
+def dots(
+    draw: Callable,
+    place: Callable | None,
+    sign: Callable | None,
+    pick: Callable | None,
+    runs: bool,
+) -> Callable:
     """The compiled loop of a hash."""
     if runs:
         body, names = dots_runs, {"draw": draw}
     else:
-        locate, read, _ = kernels.made(draw, place, sign, runs)
+        locate, read, _ = kernels.made(draw, place, sign, pick, runs)
         body, names = dots_read, {"locate": locate, "read": read}
     return compiled(bound(body, f"{body.__name__}-{draw.__qualname__}", **names), njit)
 
