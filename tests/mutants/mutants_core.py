@@ -190,10 +190,17 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/numba/single.py",
-        "piece = x[left : left + tile.size]",
-        "piece = x[: tile.size]",
+        "piece = x[left : left + columns]",
+        "piece = x[:columns]",
         "every piece meets the first inputs",
         "tests/core/test_core.py -k no_cut and uniform-float64",
+    ),
+    Mutant(
+        "core/numba/single.py",
+        "firsts[r] = first + U64(begin + r) * width",
+        "firsts[r] = first + U64(begin) * width",
+        "rows of one tile that are the first of them",
+        "tests/core/test_core.py -k one_example",
     ),
     Mutant(
         "core/numba/registers.py",
