@@ -76,10 +76,10 @@ class Dirichlet(Hash):
         return state[3][word & LOW]
 
     @staticmethod
-    def pick(word, cell):
+    def pick(word, found):
         column = word & LOW
-        other = U64(word >> U64(32) >= cell & LOW)
-        return column + other * ((cell >> U64(32)) - column)
+        other = U64(word >> U64(32) >= found & LOW)
+        return column + other * ((found >> U64(32)) - column)
 
     @property
     def stages(self) -> Stages:
