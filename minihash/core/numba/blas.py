@@ -33,7 +33,8 @@ def found() -> dict[np.dtype, tuple[str, int]]:
     """The symbol of `gemm` for each dtype, and the bits of its integers; empty if there is none."""
     library = ctypes.CDLL(_umath_linalg.__file__)
     for before, after, bits in NAMES:
-        symbols = {np.dtype(kind): f"{before}{letter}gemm{after}" for kind, letter in (("f4", "s"), ("f8", "d"))}
+        letters = {np.dtype("f4"): "s", np.dtype("f8"): "d"}
+        symbols = {dtype: f"{before}{letter}gemm{after}" for dtype, letter in letters.items()}
         if all(hasattr(library, symbol) for symbol in symbols.values()):
             from llvmlite import binding
 
