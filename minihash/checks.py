@@ -22,6 +22,10 @@ def as_numba(x: Any) -> Any:
     return cuda.as_cuda_array(x)
 
 
+def on_host(x: Any) -> np.ndarray:
+    return x.copy_to_host() if on_device(x) else x
+
+
 def copied(x: np.ndarray) -> np.ndarray:
     """A copy of a C-contiguous array, where that is."""
     if not on_device(x):

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from minihash.core.numba.simd_tanh import tanh32, tanh64
 
 from minihash import core
 from minihash.compile.reals import tanh
 from minihash.core.numba import loops, registers, skinny
+from minihash.core.numba.simd import tanh32, tanh64
 from reference import torch_twins
 from tests.layers.test_recurrent import assert_within_balls
 from tests.support.recurrent_cases import (
@@ -19,7 +19,7 @@ from tests.support.recurrent_cases import (
 
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 BODIES = {np.float32: (tanh32, np.int32), np.float64: (tanh64, np.int64)}
-ULPS = 3  # what simd_tanh promises
+ULPS = 3  # what simd.py promises
 
 
 def number_by_number(dtype):
