@@ -9,6 +9,8 @@ from pathlib import Path
 from minihash import core
 from minihash.cli import terminal
 from minihash.cli.report import pages, report
+from minihash.compile import jit
+from minihash.compile.kept import size as kept_size
 from minihash.data import Dataset, Text
 from minihash.runs import predict as examples
 from minihash.runs import train as training
@@ -206,14 +208,17 @@ def backends(args: Namespace) -> int:
         taken = core.get_backend().__name__.rpartition(".")[2]
         threads = core.get_threads()
     reasons = core.backends()
+    folder = jit.cache_folder() if jit.HAVE_NUMBA else ""
+    kept = {"folder": folder, "bytes": kept_size(Path(folder).parent) if folder else 0}
     if not args.json:
         rows = [
             (name, f"no: {why}" if why else "taken" if name == taken else "usable")
             for name, why in reasons.items()
         ]
-        print(terminal.table([*rows, ("threads", str(threads))], "<<"))
+        where = f"{size(kept['bytes'])} kept in {Path(folder).parent}" if folder else "not kept"
+        print(terminal.table([*rows, ("threads", str(threads)), ("kernels", where)], "<<"))
     about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
-    return _finish(args, {"backends": about, "taken": taken, "threads": threads})
+    return _finish(args, {"backends": about, "taken": taken, "threads": threads, "kernels": kept})
 
 
 def _finish(args: Namespace, result: dict) -> int:
