@@ -9,9 +9,8 @@ from pathlib import Path
 from minihash import core
 from minihash.cli import terminal
 from minihash.cli.report import pages, report
-from minihash.compile import jit
-from minihash.compile.kept import size as kept_size
 from minihash.data import Dataset, Text
+from minihash.networks.storage import counts
 from minihash.runs import predict as examples
 from minihash.runs import train as training
 from minihash.runs.config import Config, check_place, is_own
@@ -114,16 +113,18 @@ def predict(args: Namespace) -> int:
         _only(args, "the index of an example", "dataset", "data_dir", "download", "channels_last")
     if index or args.input.endswith(".npy"):
         _only(args, "an image file", "invert")
-    with machine(args.backend, args.threads):
-        if index:
-            data = _data(args, model)
-            x, label = examples.indexed(model, data, int(args.input))
-            about = f"example {args.input} of the test set of {data.name}, labelled "
-            about += data.class_names[label]
-        elif args.input.endswith(".npy"):
-            x = examples.array(model, Path(args.input))
-        else:
-            x = examples.image(model, Path(args.input), args.invert)
+    if index:
+        data = _data(args, model)
+        x, label = examples.indexed(model, data, int(args.input))
+        about = f"example {args.input} of the test set of {data.name}, labelled "
+        about += data.class_names[label]
+    elif args.input.endswith(".npy"):
+        x = examples.array(model, Path(args.input))
+    else:
+        x = examples.image(model, Path(args.input), args.invert)
+    # A kernel's weights are met everywhere: each number of an example meets some 64 of them.
+    work = len(x) * max(counts(model.network)["virtual_weights"], 64 * model.features)
+    with machine(args.backend, args.threads, once=work):
         found = examples.predictions(model, x)
     if not args.json:
         print(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
@@ -208,17 +209,21 @@ def backends(args: Namespace) -> int:
         taken = core.get_backend().__name__.rpartition(".")[2]
         threads = core.get_threads()
     reasons = core.backends()
+    from minihash.compile import jit, kept  # Numba, which other commands may not need
+
     folder = jit.cache_folder() if jit.HAVE_NUMBA else ""
-    kept = {"folder": folder, "bytes": kept_size(Path(folder).parent) if folder else 0}
+    kernels = {"folder": folder, "bytes": kept.size(Path(folder).parent) if folder else 0}
     if not args.json:
         rows = [
             (name, f"no: {why}" if why else "taken" if name == taken else "usable")
             for name, why in reasons.items()
         ]
-        where = f"{size(kept['bytes'])} kept in {Path(folder).parent}" if folder else "not kept"
+        where = f"{size(kernels['bytes'])} kept in {Path(folder).parent}" if folder else "not kept"
         print(terminal.table([*rows, ("threads", str(threads)), ("kernels", where)], "<<"))
     about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
-    return _finish(args, {"backends": about, "taken": taken, "threads": threads, "kernels": kept})
+    return _finish(
+        args, {"backends": about, "taken": taken, "threads": threads, "kernels": kernels}
+    )
 
 
 def _finish(args: Namespace, result: dict) -> int:

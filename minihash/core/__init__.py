@@ -33,7 +33,14 @@ from minihash.core.arrays import (
     recur,
     recur_backward,
 )
-from minihash.core.registry import BACKENDS, backends, get_backend, register, use
+from minihash.core.registry import (
+    BACKENDS,
+    backends,
+    get_backend,
+    register,
+    use,
+    use_once,
+)
 from minihash.core.threads import blocks, get_threads, run, set_threads, use_threads
 from minihash.core.virtual import (
     gather,
@@ -66,5 +73,6 @@ __all__ = [
     "scatter_add_rows",
     "set_threads",
     "use",
+    "use_once",
     "use_threads",
 ]
