@@ -10,7 +10,6 @@ from minihash import core
 from minihash.cli import terminal
 from minihash.cli.report import pages, report
 from minihash.data import Dataset, Text
-from minihash.networks.storage import counts
 from minihash.runs import predict as examples
 from minihash.runs import train as training
 from minihash.runs.config import Config, check_place, is_own
@@ -113,18 +112,16 @@ def predict(args: Namespace) -> int:
         _only(args, "the index of an example", "dataset", "data_dir", "download", "channels_last")
     if index or args.input.endswith(".npy"):
         _only(args, "an image file", "invert")
-    if index:
-        data = _data(args, model)
-        x, label = examples.indexed(model, data, int(args.input))
-        about = f"example {args.input} of the test set of {data.name}, labelled "
-        about += data.class_names[label]
-    elif args.input.endswith(".npy"):
-        x = examples.array(model, Path(args.input))
-    else:
-        x = examples.image(model, Path(args.input), args.invert)
-    # A kernel's weights are met everywhere: each number of an example meets some 64 of them.
-    work = len(x) * max(counts(model.network)["virtual_weights"], 64 * model.features)
-    with machine(args.backend, args.threads, once=work):
+    with machine(args.backend, args.threads):
+        if index:
+            data = _data(args, model)
+            x, label = examples.indexed(model, data, int(args.input))
+            about = f"example {args.input} of the test set of {data.name}, labelled "
+            about += data.class_names[label]
+        elif args.input.endswith(".npy"):
+            x = examples.array(model, Path(args.input))
+        else:
+            x = examples.image(model, Path(args.input), args.invert)
         found = examples.predictions(model, x)
     if not args.json:
         print(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
@@ -208,22 +205,29 @@ def backends(args: Namespace) -> int:
     with machine(args.backend, args.threads):
         taken = core.get_backend().__name__.rpartition(".")[2]
         threads = core.get_threads()
-    reasons = core.backends()
-    from minihash.compile import jit, kept  # Numba, which other commands may not need
-
-    folder = jit.cache_folder() if jit.HAVE_NUMBA else ""
-    kernels = {"folder": folder, "bytes": kept.size(Path(folder).parent) if folder else 0}
+    reasons, kernels = core.backends(), _kernels()
     if not args.json:
         rows = [
             (name, f"no: {why}" if why else "taken" if name == taken else "usable")
             for name, why in reasons.items()
         ]
-        where = f"{size(kernels['bytes'])} kept in {Path(folder).parent}" if folder else "not kept"
-        print(terminal.table([*rows, ("threads", str(threads)), ("kernels", where)], "<<"))
+        where = f"{size(kernels['bytes'])} kept in {kernels['folder']}"
+        rows.append(("threads", str(threads)))
+        rows.append(("kernels", where if kernels["folder"] else "not kept"))
+        print(terminal.table(rows, "<<"))
     about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
     return _finish(
         args, {"backends": about, "taken": taken, "threads": threads, "kernels": kernels}
     )
+
+
+def _kernels() -> dict[str, object]:
+    """Where compiled kernels are kept, of all versions, and their bytes; "" if nowhere."""
+    from minihash.compile import jit, kept  # Numba, which no other command needs here
+
+    folder = jit.cache_folder() if jit.HAVE_NUMBA else ""
+    base = Path(folder).parent
+    return {"folder": str(base), "bytes": kept.size(base)} if folder else {"folder": "", "bytes": 0}
 
 
 def _finish(args: Namespace, result: dict) -> int:

@@ -33,14 +33,7 @@ from minihash.core.arrays import (
     recur,
     recur_backward,
 )
-from minihash.core.registry import (
-    BACKENDS,
-    backends,
-    get_backend,
-    register,
-    use,
-    use_once,
-)
+from minihash.core.registry import BACKENDS, backends, get_backend, register, use
 from minihash.core.threads import blocks, get_threads, run, set_threads, use_threads
 from minihash.core.virtual import (
     gather,
@@ -73,6 +66,5 @@ __all__ = [
     "scatter_add_rows",
     "set_threads",
     "use",
-    "use_once",
     "use_threads",
 ]

@@ -3,9 +3,6 @@
 The backend is the argument of a call, else the one set by `use`, else MINIHASH_BACKEND, else numba
 where it is installed, else numpy. `cuda` is only ever taken when asked for. A backend is a module
 with a function for each operation of the contract, and `available`; `register` adds one.
-
-To load Numba and its kernels takes a good half second, to compile them one or two more. A job that
-is done once and is small (`use_once`) is done by numpy before that.
 """
 
 import os
@@ -22,7 +19,6 @@ OPERATIONS = (
 BACKENDS: dict[str, str] = {
     name: f"minihash.core.{name}" for name in ("numba", "numpy", "cuda")
 }  # the best comes first
-ONCE = 2**22  # virtual weights that numpy reads in some 0.1 s
 _loaded: dict[str, ModuleType] = {}
 _chosen: ContextVar[str | None] = ContextVar("backend", default=None)
 
@@ -35,7 +31,7 @@ def get_backend(name: str | None = None) -> ModuleType:
     >>> get_backend("numpy").__name__
     'minihash.core.numpy'
     """
-    name = name or chosen()
+    name = name or _chosen.get() or os.environ.get("MINIHASH_BACKEND")
     if not name:
         return next(backend for backend in map(_load, BACKENDS) if not backend.available())
     if name not in BACKENDS:
@@ -44,11 +40,6 @@ def get_backend(name: str | None = None) -> ModuleType:
     if why := backend.available():
         raise ValueError(f"the backend {name} cannot be used here: {why}")
     return backend
-
-
-def chosen() -> str | None:
-    """The backend that was chosen, by `use` or by MINIHASH_BACKEND; None: the best is taken."""
-    return _chosen.get() or os.environ.get("MINIHASH_BACKEND")
 
 
 def _load(name: str) -> ModuleType:
@@ -77,23 +68,6 @@ def use(name: str | None) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
-
-
-@contextmanager
-def use_once(work: int | None) -> Iterator[None]:
-    """Within this block take numpy, if no backend was chosen, for a job that is done once and meets
-    at most `ONCE` virtual weights: `work` of them, each counted as often as it is met (None: leave
-    the choice as it is).
-
-    Which backend computes, and so the last bits, depends on `work` alone.
-
-    >>> with use_once(1000):
-    ...     get_backend().__name__
-    'minihash.core.numpy'
-    """
-    small = work is not None and work <= ONCE
-    with use("numpy" if small and not chosen() else None):
-        yield
 
 
 def register(name: str, module: str) -> None:

@@ -10,12 +10,8 @@ from minihash import core
 
 
 @contextmanager
-def machine(
-    backend: str | None = None, threads: int | None = None, once: int | None = None
-) -> Iterator[None]:
+def machine(backend: str | None = None, threads: int | None = None) -> Iterator[None]:
     """Compute with this backend and so many threads within this block (None: as it is).
-
-    once: of a job that is done once, how many virtual weights it meets (`core.use_once`).
 
     Raises ValueError for a backend or a number of threads, given or of the environment, that cannot
     be.
@@ -24,7 +20,7 @@ def machine(
     ...     core.get_backend().__name__, core.get_threads()
     ('minihash.core.numpy', 1)
     """
-    with core.use(backend), core.use_once(once), core.use_threads(threads):
+    with core.use(backend), core.use_threads(threads):
         core.get_backend()
         core.get_threads()
         yield

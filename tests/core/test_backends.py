@@ -8,17 +8,7 @@ import numpy as np
 import pytest
 
 from minihash import core
-from minihash.core import (
-    backends,
-    gather,
-    get_backend,
-    matmul,
-    matmul_backward,
-    scatter_add,
-    use,
-    use_once,
-)
-from minihash.core.registry import ONCE
+from minihash.core import backends, gather, get_backend, matmul, matmul_backward, scatter_add, use
 from minihash.hashes import Dirichlet, Modulus, Uniform
 from minihash.weights import VirtualWeight
 
@@ -61,18 +51,6 @@ def test_argument_before_use_before_environment_before_best(monkeypatch):
     assert name("numba") == "numba"
     monkeypatch.setenv("MINIHASH_BACKEND", "")
     assert name() == "numba"
-
-
-def test_a_small_job_that_is_done_once_is_numpys_unless_a_backend_was_chosen(monkeypatch):
-    for work, expected in ((0, "numpy"), (ONCE, "numpy"), (ONCE + 1, "numba"), (None, "numba")):
-        with use_once(work):
-            assert name() == expected
-        with use("numba"), use_once(work):
-            assert name() == "numba"
-        assert name() == "numba"
-    monkeypatch.setenv("MINIHASH_BACKEND", "numba")
-    with use_once(0):
-        assert name() == "numba"
 
 
 def test_use_ends_with_an_error():
