@@ -64,6 +64,8 @@ def _kernel(function: Callable, real: type, calls: tuple[tuple[str, Callable], .
     names = {name: real(value) for name, value in (("half", 0.5), ("one", 1), ("zero", 0))}
     names |= EXPONENTIALS[real] | SCALAR
     label = ", ".join([real.__name__, *(f"{f.__module__}.{f.__qualname__}" for _, f in calls)])
-    for name, call in calls:
-        names[name] = bound(call, f"{call.__qualname__}<{real.__name__}>", **names)
+    for name, call in calls:  # one that reads no such name is the same for all dtypes
+        reads = names.keys() & set(call.__code__.co_names)
+        own = f"{call.__qualname__}<{real.__name__}>"
+        names[name] = bound(call, own, **names) if reads else call
     return compiled(bound(function, f"{function.__qualname__}<{label}>", **names), njit)
