@@ -37,7 +37,7 @@ def normalise(
 ) -> tuple[np.ndarray, ...]:
     if x.ndim != 2:
         return plain.normalise(x, gamma, beta, eps, known)
-    mean, var = np.zeros((2, len(gamma))) if known is None else known
+    mean, var = np.zeros((2, len(gamma))) if known is None else np.array(known)
     y, x_hat, r = np.empty_like(x), np.empty_like(x), np.empty_like(gamma)
     loop(forward)(x, gamma, beta, eps, known is None, mean, var, r, x_hat, y)
     return y, x_hat, r, mean, var
