@@ -22,12 +22,18 @@ def loop(body: Callable) -> Callable:
     return compiled(body, njit)
 
 
+# Where loops are not compiled, NumPy's numbers would warn.
+quietly = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+@quietly
 def column_sum(dy: np.ndarray) -> np.ndarray:
     sums, db = np.zeros(dy.shape[1]), np.empty(dy.shape[1], dy.dtype)
     loop(column_sums)(dy, sums, db)
     return db
 
 
+@quietly
 def normalise(
     x: np.ndarray,
     gamma: np.ndarray,
@@ -43,6 +49,7 @@ def normalise(
     return y, x_hat, r, mean, var
 
 
+@quietly
 def normalise_backward(
     dy: np.ndarray, x_hat: np.ndarray, gamma: np.ndarray, r: np.ndarray, known: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
