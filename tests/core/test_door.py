@@ -36,10 +36,11 @@ def test_others_are_converted(dtype):
         "subclass": x.view(Subclass),
     }
     for what, other in others.items():
-        y = float_array(other, "x", (3, 4), np.dtype(dtype))
-        assert type(y) is np.ndarray, what
-        assert y.dtype == x.dtype and y.dtype.isnative and y.flags.c_contiguous, what
-        assert y.tolist() == x.tolist(), what
+        for known in (np.dtype(dtype), None):
+            y = float_array(other, "x", (3, 4), known)
+            assert type(y) is np.ndarray, what
+            assert y.dtype == x.dtype and y.dtype.isnative and y.flags.c_contiguous, what
+            assert y.tolist() == x.tolist(), what
 
 
 ONES = np.ones((3, 4))

@@ -83,6 +83,7 @@ def test_the_cut_into_parts_changes_no_bit(dtype, monkeypatch):
     for entries, threads in ((1000, 1), (999, 2), (13, 3), (1, 2)):
         monkeypatch.setattr(import_module("minihash.core.numba.each"), "ENTRIES", entries)
         with with_threads(threads):
+            core.each(decay, x + 1, backend="numba")  # what its memory holds before the next
             assert core.each(decay, x, backend="numba").tobytes() == right
 
 

@@ -23,8 +23,7 @@ def ways(request, monkeypatch):
         monkeypatch.delattr(os, "sched_yield", raising=False)
     elif request.param == "without Numba":
         monkeypatch.setattr(signals, "HAVE_NUMBA", False)
-    blind = signals.looks() is signals.blind
-    assert blind == request.param.startswith("without") or not signals.HAVE_NUMBA
+    assert signals.looks() is signals.blind or not request.param.startswith("without")
     yield
     signals.looks.cache_clear()
 

@@ -159,7 +159,10 @@ def test_every_part_is_done_once(count):
     set_threads(count)
     for number in (0, 1, 2, 50):
         done: list[int] = []
-        threads.run([lambda k=k, done=done: done.append(k) for k in range(number)])
+        pause = threading.Event()  # in which other workers begin
+        threads.run(
+            [lambda k=k, d=done, p=pause: (p.wait(0.0005), d.append(k)) for k in range(number)]
+        )
         assert sorted(done) == list(range(number))
 
 
