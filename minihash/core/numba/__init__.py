@@ -6,10 +6,14 @@ a time.
     kernels.py     the compiled loops of a hash over a tile
     guard.py       hashes from outside: their buckets are checked
     parts.py       work in parts for threads; partial tables
-    products.py    matmul and its backward, tile by tile
+    products.py    matmul and its backward, tile by tile;  blas.py: BLAS in compiled loops
     folding.py     hashes that go round the table: equal rows and columns once
+    single.py      one example
     rows.py        some rows of V
-    each.py        bodies of real numbers;  columns.py: sums over the batch
+    each.py        bodies of real numbers, entry by entry;  columns.py: sums over the batch
+    loops.py       what names of bodies mean in compiled loops;  simd.py: exponentials
+    recurrence.py  cells through time (cells.py, skinny.py);  convolution.py: images (direct.py,
+                   patches.py);  registers.py: sums that stay in registers
 """
 
 from functools import partial
