@@ -16,14 +16,14 @@ Source of the layout: NumPy's numpy.lib.format, NEP 1.
 """
 
 import math
-import tokenize
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from minihash.data.damage import named_damage
+from minihash.data.damage import opened, size_of_member
 from minihash.data.dataset import Dataset, assemble
+from minihash.data.npy import read_header
 
 KEYS = (("x_train", "y_train", "x_test", "y_test"), ("X", "Y", "Xtest", "Ytest"))
 BLOCK = 1 << 20  # bytes read at a time
@@ -44,7 +44,7 @@ def read_npz(path: str | Path, name: str | None = None, classes: int | None = No
     Dataset('eye', 3 + 3 examples of shape (3,), 3 classes)
     """
     path = Path(path).expanduser()
-    with named_damage(path), zipfile.ZipFile(path) as archive:
+    with opened(path) as file, zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
         keys = next((keys for keys in KEYS if {f"{key}.npy" for key in keys} <= names), None)
         if keys is None:
@@ -67,10 +67,11 @@ def _array(archive: zipfile.ZipFile, member: str, path: Path) -> np.ndarray:
 
 def _stream(archive: zipfile.ZipFile, member: str, path: Path, target) -> np.ndarray | None:
     """Read one array into dtype target (None: its own); None if a value does not fit."""
+    size = size_of_member(archive, member, path)
     with archive.open(member) as stream:
-        shape, fortran, dtype = _header(stream, f"{path}: {member}")
+        shape, fortran, dtype = read_header(stream, f"{path}: {member}")
         expected = math.prod(shape) * dtype.itemsize
-        present = archive.getinfo(member).file_size - stream.tell()
+        present = size - stream.tell()
         if present != expected:
             raise ValueError(
                 f"{path}: {member} has {present} bytes of values, its shape {shape} of {dtype}"
@@ -93,19 +94,3 @@ def _are_bytes(values: np.ndarray) -> bool:
     """Whether every value is a whole number from 0 to 255."""
     within = np.all((values >= 0) & (values <= 255))  # before the cast, which is only defined there
     return bool(within and np.all(values.astype(np.uint8) == values))
-
-
-def _header(stream, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = read(stream)
-    except (KeyError, SyntaxError, TypeError, ValueError, tokenize.TokenError) as error:
-        cause = str(error).partition("\n")[0]
-        raise ValueError(f"{where} is not a readable NumPy array ({cause})") from error
-    if dtype.kind not in "buif":
-        raise ValueError(f"{where} holds {dtype}: expected numbers (pickled objects are refused)")
-    return shape, fortran, dtype
