@@ -17,6 +17,7 @@ from minihash import training
 from minihash.data import Dataset, Standardiser
 from minihash.layers import Reshape
 from minihash.runs.model import Model
+from minihash.weights import MAX_DIMENSIONS
 
 if TYPE_CHECKING:
     from minihash.runs.config import Config
@@ -62,7 +63,8 @@ class OfExamples(Model):
         if not isinstance(self.standardiser, Standardiser):
             raise ValueError("its parts are not those of a model")
         channels = len(self.standardiser.mean)
-        if self.features != math.prod(self.shape) or self.features % channels:
+        fits = len(self.shape) <= MAX_DIMENSIONS and self.features == math.prod(self.shape)
+        if not fits or not channels or self.features % channels:
             raise ValueError("its network does not fit its examples")
 
     def count(self, data: Dataset) -> int:

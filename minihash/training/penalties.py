@@ -189,15 +189,14 @@ class GroupLasso(Penalty):
         return self.strength * np.sqrt(np.abs(ones).sum(axis=1))
 
     def value(self, params: Params) -> float:
-        V = core.gather(params[self.weight.table], self.weight)
-        return float(self.least @ _row_norms(V))
+        least = self.least  # before V is made: it refuses a weight that is far too large
+        return float(least @ _row_norms(core.gather(params[self.weight.table], self.weight)))
 
     @np.errstate(invalid="ignore", over="ignore", divide="ignore")
     def shrink(self, before: Params, after: Params, rate: float) -> Params:
-        table = after[self.weight.table]
+        table, least = after[self.weight.table], rate * self.least
         V = core.gather(table, self.weight)
         norms = _row_norms(V)
-        least = rate * self.least
         lost = np.where(norms <= least, 1, least / norms)
         V *= lost[:, None].astype(V.dtype)
         return {self.weight.table: table - core.scatter_add(V, self.weight)}
