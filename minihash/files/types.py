@@ -8,6 +8,7 @@ number is no tuple is said here, for all classes at once, before one of them com
     T | None          either;   a class: its instances;   anything else: everything
 """
 
+import reprlib
 from dataclasses import fields
 from functools import cache
 from types import UnionType
@@ -25,8 +26,9 @@ def check_types(cls: type, values: dict[str, object]) -> None:
     hints = _hints(cls)
     for name, value in values.items():
         if name in hints and not fits(value, hints[name]):
+            shown = " ".join(reprlib.repr(value).split())
             kind = getattr(hints[name], "__name__", None) if not get_args(hints[name]) else None
-            raise TypeError(f"{name} must be {kind or hints[name]}, got {str(value)[:80]}")
+            raise TypeError(f"{name} must be {kind or hints[name]}, got {shown}")
 
 
 def fits(value: object, hint: Any) -> bool:
