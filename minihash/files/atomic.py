@@ -29,8 +29,7 @@ def atomic_write(path: str | os.PathLike, *parts: bytes) -> int:
     """Make `parts`, one after another, the content of the file at `path`; return their bytes.
 
     A new file gets the permissions that `open` would give it, an old one keeps its own. A symbolic
-    link is replaced by the file, and what it points to is never touched: a run folder from
-    elsewhere may link to anything.
+    link stays, and its target is replaced.
 
     Raises ValueError if `path` is a directory or no regular file, FileNotFoundError if its folder
     is missing, OSError if the system cannot write (disk full, folder read-only). Whatever is
@@ -70,17 +69,14 @@ def atomic_write(path: str | os.PathLike, *parts: bytes) -> int:
 
 
 def _target(path: str | os.PathLike) -> tuple[str, int | None]:
-    """The file, in a folder without links, and its permissions, None if it is new or a link."""
-    folder, name = os.path.split(os.path.abspath(os.fsdecode(path)))
-    folder = os.path.realpath(folder)
-    target = os.path.join(folder, name)
+    """The file behind `path`, links followed, and its permissions, None if it is new."""
+    target = os.path.realpath(os.fsdecode(path))
+    folder = os.path.dirname(target)
     try:
-        mode = os.lstat(target).st_mode
+        mode = os.stat(target).st_mode
     except FileNotFoundError:
         if not os.path.isdir(folder):
             raise FileNotFoundError(f"no folder {folder!r} to write into: make it first") from None
-        return target, None
-    if stat.S_ISLNK(mode):
         return target, None
     if not stat.S_ISREG(mode):
         kind = "a directory" if stat.S_ISDIR(mode) else "no regular file"

@@ -15,7 +15,6 @@ import numpy as np
 
 from minihash.data import Dataset
 from minihash.data.npy import read_npy
-from minihash.data.pillow import opened_picture
 from minihash.runs.examples import Classifier
 
 
@@ -70,16 +69,23 @@ def image(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
             f"the network takes examples of shape {shape}, which are no images: give an .npy file, "
             "or the index of an example"
         )
-    colour = len(shape) == 3 and shape[0] == 3
-    with opened_picture(path) as file:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}: give an image, an .npy file or an index")
+    try:
         from PIL import Image, ImageOps
-
-        picture = ImageOps.exif_transpose(file)
-        if picture.has_transparency_data:
-            paper = Image.new("RGBA", picture.size, "white")
-            picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-        picture = picture.convert("RGB" if colour else "L")
-        picture = picture.resize(shape[:-3:-1], Image.Resampling.LANCZOS)
+    except ImportError as error:
+        raise ImportError("images need Pillow: pip install 'minihash[image]'") from error
+    colour = len(shape) == 3 and shape[0] == 3
+    try:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
+            if picture.has_transparency_data:
+                paper = Image.new("RGBA", picture.size, "white")
+                picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+            picture = picture.convert("RGB" if colour else "L")
+            picture = picture.resize(shape[:-3:-1], Image.Resampling.LANCZOS)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} is no image that Pillow can read ({error}): convert it") from None
     pixels = np.asarray(picture, np.float64)
     if invert:
         pixels = 255 - pixels

@@ -1,8 +1,7 @@
 """Model files from anywhere: small ones that ask for endless work, values of other types, commands
-to a terminal, links in a run folder."""
+to a terminal."""
 
 import dataclasses
-import os
 import signal
 from contextlib import contextmanager
 from pathlib import Path
@@ -201,20 +200,3 @@ def test_strings_of_a_file_are_no_commands_to_a_terminal(altered, capsys):
 
 def test_a_generated_text_keeps_its_lines():
     assert plain("a\r\nb\tc\rd", ("\n", "\r\n", "\t")) == "a\r\nb\tc\\rd"
-
-
-# A run folder with links
-
-
-def test_a_run_writes_over_no_file_that_its_folder_links_to(here):
-    own = here / "own"
-    own.write_text("mine")
-    train = ["train", "--epochs", "1", "--hidden", "5", "--quiet"]
-    assert main([*train, "--out", "run"]) == 0
-    for name in os.listdir("run"):
-        if name != "resume.safetensors":
-            os.unlink(here / "run" / name)
-            (here / "run" / name).symlink_to(own)
-    assert main(["train", "--resume", "run", "--quiet"]) == 0
-    assert own.read_text() == "mine"
-    assert not any(path.is_symlink() for path in (here / "run").iterdir())

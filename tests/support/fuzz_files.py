@@ -4,7 +4,6 @@ READERS: name -> (make, read). make(folder, rng) yields paths of damaged files, 
 one before, called `fuzzed`; read(path) reads one.
 """
 
-import functools
 import gzip
 import hashlib
 import io
@@ -19,11 +18,11 @@ import numpy as np
 
 from minihash.data import cifar10, load, read_cifar10, read_idx, read_rectangles, read_text
 from minihash.data.npy import read_npy
+from minihash.data.pictures import read_picture
 from minihash.files import checkpoint
 from minihash.files.header import ZEROS, with_digest
 from minihash.runs import folder as runs
 from minihash.runs.kinds import load_model
-from minihash.runs.predict import image
 from tests.support.mutations import damaged, damaged_json
 
 Rng = np.random.Generator
@@ -106,7 +105,7 @@ def damage_member(path: Path, rng: Rng) -> None:
     with zipfile.ZipFile(io.BytesIO(good[rng.integers(3) % len(good)])) as old:
         members = {name: old.read(name) for name in old.namelist()}
     name = list(members)[rng.integers(len(members))]
-    members[name] = damaged(members[name], rng, members[list(members)[0]])
+    members[name] = damaged(members[name], rng, next(iter(members.values())))
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
         for name, content in members.items():
             new.writestr(name, content)
@@ -203,11 +202,6 @@ def pictures() -> list[bytes]:
     return files
 
 
-@functools.cache
-def model(name: str = "mlp"):
-    return load_model(SAVED / name / "model.safetensors")
-
-
 def checkpoints() -> list[bytes]:
     return [(SAVED / name / "model.safetensors").read_bytes() for name in ("mlp", "cnn", "lstm")]
 
@@ -254,7 +248,7 @@ READERS: dict[str, tuple[Make, Callable[[Path], object]]] = {
     "cifar10": (inside(of_bytes(".tar", batches), damage_tar), read_cifar10),
     "amat": (inside(of_bytes(".zip", rectangles), damage_member), read_rectangles),
     "text": (of_bytes(".txt", texts), read_text),
-    "picture": (of_bytes(".png", pictures), lambda path: image(model(), path)),
+    "picture": (of_bytes(".png", pictures), lambda path: read_picture(path, 28, 28, colour=True)),
     "checkpoint": (of_bytes(".safetensors", checkpoints), load_model),
     "header": (headers, load_model),
     "spec": (specs("fuzzed.safetensors", *MODELS), load_model),
