@@ -136,6 +136,9 @@ def pages(about: dict, columns: int, blocks: bool) -> str:
     """A `report` as text of so many columns."""
     far = f"{about['epochs']} epochs, {about['steps']:,} steps"
     trained = f"trained on {terminal.plain(about['dataset'])}: {far}"
+    if "units" in about:
+        means = "1 mean and deviation" if about["means"] == 1 else f"{about['means']:,} of both"
+        trained += f"\nexamples: {terminal.plain(about['units'])}; {means}"
     return "\n\n".join(
         (
             trained,

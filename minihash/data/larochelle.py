@@ -58,7 +58,7 @@ def read_rectangles(path: str | Path) -> Dataset:
             rows = _amat(archive, f"rectangles_{part}.amat", path)
             arrays += [rows[:, :FEATURES].reshape(-1, *SHAPE), rows[:, FEATURES]]
     names = ("wider than tall", "taller than wide")
-    return assemble("rectangles", *arrays, classes=2, class_names=names, peak=1.0)
+    return assemble("rectangles", *arrays, classes=2, class_names=names)
 
 
 def read_convex(path: str | Path) -> Dataset:

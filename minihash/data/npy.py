@@ -54,10 +54,13 @@ def read_npy(path: str | Path) -> np.ndarray:
         return values.reshape(shape, order="F" if fortran else "C")
 
 
-def read_header(stream: BinaryIO, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
+def read_header(
+    stream: BinaryIO, where: str, kinds: str = "buif"
+) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Shape, order and dtype of the array that begins here; its values are next.
 
-    Raises ValueError, which begins with `where`, for anything but an array of numbers.
+    kinds: of dtypes, numbers without another word. Raises ValueError, which begins with `where`,
+    for anything else.
     """
     magic, version = stream.read(6), stream.read(2)
     if magic != np.lib.format.MAGIC_PREFIX:
@@ -83,6 +86,6 @@ def read_header(stream: BinaryIO, where: str) -> tuple[tuple[int, ...], bool, np
     ) as error:
         cause = str(error).partition("\n")[0][:200]
         raise ValueError(f"{where} is not a readable NumPy array ({cause})") from error
-    if dtype.kind not in "buif":
+    if dtype.kind not in kinds:
         raise ValueError(f"{where} holds {dtype}: expected numbers (pickled objects are refused)")
     return shape, fortran, dtype

@@ -1,11 +1,13 @@
 """Room 8: a network and its training as JSON and back, so that a checkpoint can hold them.
 
     {"type": class, field: value ...}     for a network, a layer, a virtual weight, a hash, the
-                                          standardiser of its inputs, a training, an optimiser ...
+                                          standardiser and the units of its inputs, a training,
+                                          an optimiser ...
 
 Tuples are lists; an infinity is {"float": "inf"}; an array (of a Lookup hash) is {"array": name}
 and is kept apart, once. Equal hashes come back as one object, so that what a hash derives from its
-fields (an alias table) is derived and held once.
+fields (an alias table) is derived and held once. A field that files of old have not is marked by
+metadata={"later": True}, see `kept`.
 
 A class from outside is known once it is registered. A file names it and nothing more: no module, no
 path, nothing that is imported or run when the file is read.
@@ -20,7 +22,8 @@ from typing import TypeVar
 import numpy as np
 
 from minihash import layers
-from minihash.data.dataset import Standardiser
+from minihash.data.standardiser import Standardiser
+from minihash.data.units import Units
 from minihash.files.types import check_types
 from minihash.hashes import HASHES, Hash
 from minihash.hashes.options import options
@@ -38,7 +41,7 @@ PARTS = (layers, optimisers, schedules, penalties)
 TYPES = {
     cls.__name__: cls
     for cls in (
-        *(*HASHES.values(), VirtualWeight, Sequential, Joint, Training, Standardiser),
+        *(*HASHES.values(), VirtualWeight, Sequential, Joint, Training, Standardiser, Units),
         *(cls for room in PARTS for cls in vars(room).values()),
     )
     if dataclasses.is_dataclass(cls)
@@ -106,8 +109,7 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
                 f"{type(thing).__name__} is not known to files: put @minihash.register above its "
                 "class"
             )
-        fields = ((f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing))
-        pairs = {name: encode(value, arrays) for name, value in fields}
+        pairs = {name: encode(value, arrays) for name, value in kept(thing).items()}
         return {"type": type(thing).__name__} | pairs
     if isinstance(thing, tuple):
         return [encode(item, arrays) for item in thing]
@@ -119,6 +121,15 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
     if isinstance(thing, float) and not math.isfinite(thing):
         return {"float": str(thing)}
     return thing.item() if isinstance(thing, np.generic) else thing
+
+
+def kept(thing: object) -> dict[str, object]:
+    """The fields of a dataclass that files keep: all, but for later ones at their default. A file
+    of old lacks those, and has the same bytes when it is written again."""
+    values = {f: getattr(thing, f.name) for f in dataclasses.fields(thing)}
+    return {
+        f.name: v for f, v in values.items() if not (f.metadata.get("later") and v == f.default)
+    }
 
 
 def decode(spec: object, arrays: dict[str, np.ndarray]) -> object:

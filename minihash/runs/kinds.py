@@ -86,6 +86,8 @@ def _of_text(config: "Config", vocabulary: int) -> Sequential:
 _ARBNET = {name: p.default for name, p in inspect.signature(arbnet).parameters.items()}
 _DENSE = {
     "dataset": "digits",
+    "standardise": None,
+    "channels_last": None,
     **{name: _ARBNET[name] for name in ("hash", "compression", "scope", "bias")},
     "hidden": (200, 200),
     "epochs": Training.epochs,
