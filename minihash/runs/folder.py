@@ -23,6 +23,7 @@ import numpy as np
 
 from minihash import __version__
 from minihash.data import Dataset, Text
+from minihash.data.own import own_path
 from minihash.files import checkpoint
 from minihash.files.atomic import atomic_write
 from minihash.files.spec import UnknownType
@@ -186,7 +187,7 @@ def create(out: Path | None, run: Run) -> Path:
                 path.mkdir()
                 made.append(path)
         if out is None:
-            folder = _next(parent, Path(run.config.dataset).stem)
+            folder = _next(parent, own_path(run.config.dataset).stem)
             made.append(folder)
         elif not out.is_dir():
             out.mkdir()
