@@ -14,7 +14,7 @@ from minihash.data.own import own_path
 from minihash.runs import predict as examples
 from minihash.runs import train as training
 from minihash.runs.config import Config, check_place, is_own
-from minihash.runs.examples import Classifier
+from minihash.runs.examples import Classifier, OfExamples
 from minihash.runs.folder import config_of, json_line
 from minihash.runs.kinds import KINDS, load_model
 from minihash.runs.machine import machine, size
@@ -94,7 +94,10 @@ def _data(args: Namespace, model: Model) -> Dataset | Text:
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )
-    return model.reload(name, place, args.download)
+    last = {} if args.channels_last is None else {"channels_last": args.channels_last}
+    if last and not isinstance(model, OfExamples):
+        raise ValueError("--channels-last is for pictures, and the model is of text: leave it out")
+    return model.reload(name, place, args.download, **last)
 
 
 def predict(args: Namespace) -> int:
@@ -107,7 +110,7 @@ def predict(args: Namespace) -> int:
         )
     about, index = "", re.fullmatch(r"-?\d+", args.input)
     if not index:
-        _only(args, "the index of an example", "dataset", "data_dir", "download")
+        _only(args, "the index of an example", "dataset", "data_dir", "download", "channels_last")
     if index or args.input.endswith(".npy"):
         _only(args, "an image file", "invert")
     with machine(args.backend, args.threads):

@@ -11,7 +11,7 @@ import numpy as np
 
 from minihash.data.labels import listed, numbered
 from minihash.data.standardiser import Standardiser, fit_standardiser
-from minihash.data.units import Units, check_numbers, units_of
+from minihash.data.units import SCALES, Units, check_numbers, units_of
 
 STANDARDISE = ("columns", "channels", "none")
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -87,13 +87,14 @@ class Dataset:
 
     def about(self, by: str | None = None) -> str:
         """What its numbers and labels are taken for, in lines for people."""
-        by = self.standardised_by(by)
+        flat = by is None and len(self.shape) == 1 and self.units.dtype in SCALES
         how = {
-            "columns": "a mean and a deviation for each column",
-            "channels": f"a mean and a deviation for {'each channel' * (self.channels > 1)}"
-            f"{'all numbers' * (self.channels == 1)}",
+            "columns": "a mean and a deviation for each column"
+            + flat * " (for pictures laid flat, --standardise channels)",
+            "channels": "a mean and a deviation for "
+            + ("each channel" if self.channels > 1 else "all numbers"),
             "none": "not standardised",
-        }[by]
+        }[self.standardised_by(by)]
         white = f", white is {self.units.white:.6g}" if len(self.shape) > 1 else ""
         line = f"{self.name}: examples of shape {self.shape}, {self.units}{white}; {how}"
         if self.class_names == tuple(map(str, range(self.classes))):
@@ -152,10 +153,12 @@ def assemble(
         y_train, y_test, class_names = numbered(name, keys[1::2], y_train, y_test)
         classes = len(class_names)
     for part, y in (("training", y_train), ("test", y_test)):
-        if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+        texts = y.dtype.kind == "U"
+        low, high = (min(y.tolist()), max(y.tolist())) if texts else (y.min(), y.max())
+        if texts or low < 0 or high >= classes:
             raise ValueError(
-                f"{name}: {part} labels run from {y.min()} to {y.max()}: expected 0 to"
-                f" {classes - 1} for {classes} classes"
+                f"{name}: {part} labels run from {low} to {high}: expected 0 to {classes - 1} for"
+                f" {classes} classes"
             )
     return Dataset(
         name,
@@ -179,7 +182,8 @@ def _examples(name: str, key: str, x: np.ndarray) -> np.ndarray:
             " and one feature, (examples, features...)"
         )
     if x.dtype.itemsize > 8:  # a long double: no float that we compute with
-        x = x.astype(np.float64)
+        with np.errstate(over="ignore"):
+            x = x.astype(np.float64)
     check_numbers(x, f"{name}: {key}")
     return x
 

@@ -43,6 +43,7 @@ class Model:
     METRICS: ClassVar[dict[str, tuple[str, str]]]
     SHORT: ClassVar[str]  # the first one's name in a line of progress
     UNIT: ClassVar[str]  # what a test set is counted in
+    READ: ClassVar[tuple[str, ...]] = ()  # the choices that `load` is told of
 
     def __repr__(self) -> str:
         kind, layers = type(self).__name__, len(self.network.layers)
@@ -53,10 +54,10 @@ class Model:
         """The data set of this name, or file. Raises as `minihash.data.load` does."""
         raise NotImplementedError
 
-    def reload(self, name: str, data_dir: str | Path | None = None, download: bool = False) -> Any:
+    def reload(self, name: str, *places: Any, **options: Any) -> Any:
         """As `load`, in the terms of this model. Raises ValueError, too, if it cannot be brought to
         them."""
-        return self.load(name, data_dir, download)
+        return self.load(name, *places, **options)
 
     @classmethod
     def begun(cls, config: "Config", data: Dataset | Text) -> "Model":
