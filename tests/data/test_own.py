@@ -108,6 +108,12 @@ def test_what_is_no_table_is_refused_in_one_line(tmp_path, text):
     assert "\n" not in str(caught.value) and "flowers" in str(caught.value)
 
 
+def test_a_column_is_named_beyond_the_labels_as_before(tmp_path):
+    path = table(tmp_path, "a,label,b\n" + "1,2,3\n" * 9 + "1,2,red\n")
+    with pytest.raises(ValueError, match=r"line 11 has 'red' in column 3 \(b\): expected a number"):
+        load(str(path))
+
+
 @pytest.mark.parametrize("column", ["colour", "0", "4", "-4", ""])
 def test_a_column_that_is_not_there_is_refused(tmp_path, column):
     with pytest.raises(ValueError, match=r"has not one column .*: expected one of length, width"):
