@@ -107,7 +107,7 @@ BAD = {
     "train --threads 0": "--threads: expected a whole number from 1, got '0'",
     "train --backend abacus": "the backend must be one of numba, numpy, cuda, got 'abacus'",
     "train --dataset mnost": "unknown data set 'mnost'",
-    "train --dataset mnist": "data set mnist was not found in",
+    "train --dataset mnist": "data set mnist was not found: train-images-idx3-ubyte",
     "train --dataset mnist --data-dir nowhere": "nowhere is not a folder",
     "train --dataset mnist --data-dir cut": "is damaged",
     "train --dataset none.npz": "none.npz: No such file or directory: check the path",
