@@ -130,7 +130,7 @@ BAD = {
     "train --dataset words.txt": "words.txt is text, which only the models rnn, gru and lstm read",
     "train --model autoencoder --dataset tinyshakespeare": "tinyshakespeare is text",
     "train --model lstm --dataset digits": "digits is no text: name tinyshakespeare, or a text",
-    "train --model lstm": "data set tinyshakespeare was not found in",
+    "train --model lstm": "data set tinyshakespeare was not found: tinyshakespeare.txt",
     "train --model lstm --dataset none.txt": "none.txt: No such file",
     "train --model lstm --dataset full": "full: Is a directory: name a file",
     "train --model lstm --dataset empty.txt": "empty.txt has 0 bytes: expected at least 2",
