@@ -141,8 +141,10 @@ def load(folder: Path) -> Run:
             raise ValueError("its counters are invalid")
         state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
         return Run(config, model, state, spec["data"], metrics, spec["seconds"])
-    except UnknownType:
-        raise
+    except UnknownType as error:
+        if str(path) in str(error):
+            raise
+        raise UnknownType(f"cannot resume from {path}: {error}") from None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"cannot resume from {path}: {error}; restore it from a copy") from None
 

@@ -132,7 +132,7 @@ BAD = {
     "train --model lstm --dataset digits": "digits is no text: name tinyshakespeare, or a text",
     "train --model lstm": "data set tinyshakespeare was not found: tinyshakespeare.txt",
     "train --model lstm --dataset none.txt": "none.txt: No such file",
-    "train --model lstm --dataset full": "full: Is a directory: name a file",
+    "train --model lstm --dataset full": "full is a folder, no regular file",
     "train --model lstm --dataset empty.txt": "empty.txt has 0 bytes: expected at least 2",
     "train --model lstm --dataset short.txt": "the last tenth of short has 1 characters",
     "train --model lstm --dataset words.txt --length 18": "at least length 18 need 577 characters",
