@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-NAMES = ("core", "layers", "training", "memory", "startup", "cuda")
+NAMES = ("core", "layers", "language", "training", "memory", "startup", "cuda")
 README = os.path.join(os.path.dirname(__file__), "README.md")
 VERDICT = {None: "", True: "met", False: "**missed**"}
 SIDES = {
@@ -62,7 +62,7 @@ def results(folder: str) -> list[str]:
 
 
 def scaling(folder: str) -> list[str]:
-    """Times of forward + backward, one row a point."""
+    """Times of forward + backward, one row a point; then exponents, two rows a panel."""
     found = read(folder, "scaling")
     if found is None:
         return [NO_SCALING]
@@ -70,6 +70,11 @@ def scaling(folder: str) -> list[str]:
     for point in found["points"]:
         times = [milliseconds(point, side) for side in SIDES]
         lines.append(line([point["panel"], f"{point['at']:,}", *times]))
+    for row in found.get("exponents", []):
+        powers = [str(row["ms"][side]) for side in SIDES]
+        lines.append(line([row["panel"], "exponent of time", *powers]))
+        powers = [str(row["MB"].get(side, "")) for side in SIDES]
+        lines.append(line([row["panel"], "exponent of memory", *powers]))
     return lines
 
 

@@ -1,9 +1,10 @@
-"""Start-up: import, the first training step after a fresh install, and later ones.
+"""Start-up: import, a first training step, `minihash predict` and `train`, after a fresh install.
 
     python -m benchmarks.startup [--json FILE]
 
 Whole processes. A first start compiles its kernels into an empty cache folder; a later one finds
-them.
+them. What `train` compiles is the difference of both, of one epoch of the embedded digits, or of
+the characters of this package's README.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from benchmarks.measure import Table
 
@@ -29,16 +31,36 @@ assert state.step == 1 and report["loss"] > 0
 """
 
 
-def seconds(code: str, cache: str) -> float:
-    """Wall time of a Python process that runs `code`, above one that does nothing."""
-    environment = os.environ | {"MINIHASH_CACHE": cache}
+ROOT = Path(__file__).resolve().parents[1]
+MODELS = {
+    "mlp": (),
+    "cnn": ("--model", "cnn"),
+    "lstm": ("--model", "lstm", "--dataset", str(ROOT / "README.md")),
+}
 
-    def once(source: str) -> float:
+
+def seconds(cache: str, *arguments: str) -> float:
+    """Wall time of a Python process with these arguments, above one that does nothing. Run folders
+    go into that of the cache."""
+    place = {"cwd": cache, "env": os.environ | {"MINIHASH_CACHE": cache, "PYTHONPATH": str(ROOT)}}
+
+    def once(*arguments: str) -> float:
         start = time.perf_counter()
-        subprocess.run([sys.executable, "-c", source], check=True, env=environment)
+        command = [sys.executable, *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **place)
         return time.perf_counter() - start
 
-    return once(code) - once("pass")
+    return once(*arguments) - once("-c", "pass")
+
+
+def first_and_later(*arguments: str, later: int = 1) -> tuple[list[float], list[float]]:
+    """Seconds of three first starts, and of so many later ones after each."""
+    firsts, laters = [], []
+    for _ in range(3):
+        with tempfile.TemporaryDirectory() as cache:
+            firsts.append(seconds(cache, *arguments))
+            laters += [seconds(cache, *arguments) for _ in range(later)]
+    return firsts, laters
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,23 +68,27 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", metavar="FILE", help="write the table there")
     options = parser.parse_args(arguments)
     table = Table("benchmarks.startup")
-    imports = [seconds("import minihash", "off") for _ in range(15)]
-    low, middle, high = statistics.quantiles(imports, n=4)
-    table.add("import minihash", middle, 0.5, (low, high), unit="s")
-    first, later = [], []
-    for _ in range(3):
-        with tempfile.TemporaryDirectory() as cache:
-            first.append(seconds(STEP, cache))
-            later += [seconds(STEP, cache) for _ in range(3)]
-    for what, times, most in (("first", first, 20), ("later", later, 3)):
-        spread = min(times), max(times)
-        table.add(
-            f"{what} start to the end of a training step",
-            statistics.median(times),
-            most,
-            spread,
-            "s",
-        )
+
+    def add(what: str, times: list[float], most: float) -> None:
+        low, middle, high = statistics.quantiles(times, n=4)
+        table.add(what, middle, most, (low, high), "s")
+
+    with tempfile.TemporaryDirectory() as folder:
+        add("import minihash", [seconds(folder, "-c", "import minihash") for _ in range(15)], 0.5)
+        first, later = first_and_later("-c", STEP, later=3)
+        add("first start to the end of a training step", first, 3)
+        add("later start to the end of a training step", later, 1.5)
+        train = ("-m", "minihash", "train", "--epochs", "1", "--quiet")
+        for model, choices in MODELS.items():
+            first, later = first_and_later(*train, *choices)
+            compiling = [a - b for a, b in zip(first, later, strict=True)]
+            add(f"train --model {model}: what a first run takes longer", compiling, 6)
+        for model in ("mlp", "cnn"):
+            run = os.path.join(folder, model)
+            seconds(folder, *train, *MODELS[model], "--out", run)
+            first, later = first_and_later("-m", "minihash", "predict", run, "0", later=3)
+            add(f"predict, one example, {model}: first process", first, 2)
+            add(f"predict, one example, {model}: later ones", later, 1)
     return table.finish(options.json)
 
 

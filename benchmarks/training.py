@@ -2,14 +2,17 @@
 
     python -m benchmarks.training [--json FILE] [--rounds N] [--data-dir DIR]
 
-Ours beside PyTorch with `table[index]` and beside PyTorch's plain dense net of the same shape: the
-same batches of 128, the same standardised inputs, SGD with momentum, on the same threads. Verified
-first: in float64 the losses of our first steps and of the `table[index]` twin's agree.
+At batches of 128 and of 50, ours beside PyTorch with `table[index]`, beside PyTorch's plain dense
+net of the same shape (the same batches and standardised inputs, SGD with momentum, on the same
+threads), and beside what a user without a framework has: scikit-learn's dense MLPClassifier, ReLU,
+without BatchNorm. Verified first: in float64 the losses of our first steps and of the
+`table[index]` twin's agree, and scikit-learn's loss falls.
 """
 
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -20,15 +23,24 @@ from minihash.networks.arbnet import arbnet
 from minihash.training import Training, batches, start, steps
 
 SIZES = (784, 200, 200, 10)
-TRAINING = Training(epochs=1, batch_size=128)
+BATCHES = (128, 50)
+NAMES = {
+    "table[index]": "PyTorch, table[index]",
+    "dense": "PyTorch, dense",
+    "scikit-learn": "scikit-learn, dense",
+}
+TARGETS = {  # of a batch size: what ours takes of the time of each
+    128: {"table[index]": 0.65, "dense": 1.25, "scikit-learn": 0.9},
+    50: {"table[index]": 0.6, "dense": 1.1, "scikit-learn": 0.9},
+}
 
 
-def ours(data: Dataset, dtype: type, count: int | None = None) -> list[float]:
+def ours(data: Dataset, batch_size: int, dtype: type, count: int | None = None) -> list[float]:
     """One epoch (or `count` steps); the mean loss so far after each step."""
-    network = arbnet(SIZES, hash="uniform", compression=0.1)
-    state = start(network, TRAINING, dtype)
+    network, training = arbnet(SIZES, hash="uniform", compression=0.1), Training(1, batch_size)
+    state = start(network, training, dtype)
     losses = []
-    run = steps(network, TRAINING, state, data.x_train, data.y_train, data.standardiser())
+    run = steps(network, training, state, data.x_train, data.y_train, data.standardiser())
     for _, report in run:
         losses.append(report["loss"])
         if len(losses) == count:
@@ -36,14 +48,16 @@ def ours(data: Dataset, dtype: type, count: int | None = None) -> list[float]:
     return losses
 
 
-def pytorch(data: Dataset, hashed: bool, dtype: type, count: int | None = None) -> list[float]:
+def pytorch(
+    data: Dataset, batch_size: int, hashed: bool, dtype: type, count: int | None = None
+) -> list[float]:
     """The same with PyTorch: V = table[index], or a plain dense net."""
     import torch
     from torch.nn import functional as F
 
     torch.set_num_threads(core.get_threads())
-    network = arbnet(SIZES, hash="uniform", compression=0.1)
-    params = start(network, TRAINING, dtype).params
+    network, training = arbnet(SIZES, hash="uniform", compression=0.1), Training(1, batch_size)
+    params = start(network, training, dtype).params
     leaf = {k: torch.from_numpy(v).requires_grad_("running" not in k) for k, v in params.items()}
     weights = [w for w in network.weights() if len(w.shape) == 2]
     if hashed:
@@ -56,10 +70,10 @@ def pytorch(data: Dataset, hashed: bool, dtype: type, count: int | None = None) 
         dense = [torch.from_numpy(core.gather(table.detach().numpy(), w)) for w in weights]
         leaf |= {f"dense{k}": V.requires_grad_() for k, V in enumerate(dense, 1)}
     trained = [t for t in leaf.values() if t.requires_grad]
-    optimiser = torch.optim.SGD(trained, lr=TRAINING.rate, momentum=0.9)
+    optimiser = torch.optim.SGD(trained, lr=training.rate, momentum=0.9)
     to_input = data.standardiser()
     losses, total, seen = [], 0.0, 0
-    for batch in batches(len(data.x_train), TRAINING.batch_size, TRAINING.seed, 0):
+    for batch in batches(len(data.x_train), batch_size, training.seed, 0):
         x = torch.from_numpy(to_input(data.x_train[batch], dtype))
         labels = torch.from_numpy(data.y_train[batch])
         for k in range(1, len(SIZES)):
@@ -78,6 +92,28 @@ def pytorch(data: Dataset, hashed: bool, dtype: type, count: int | None = None) 
     return losses
 
 
+def scikit_learn(data: Dataset, batch_size: int) -> Callable[[], float]:
+    """An epoch more of a dense net of these sizes; the call gives the mean loss of the epoch."""
+    from sklearn.neural_network import MLPClassifier
+
+    net = MLPClassifier(
+        SIZES[1:-1],
+        solver="sgd",
+        learning_rate_init=Training().rate,
+        momentum=0.9,
+        nesterovs_momentum=False,
+        batch_size=batch_size,
+        random_state=0,
+    )
+    x, classes = data.standardiser()(data.x_train), np.unique(data.y_train)
+
+    def epoch() -> float:
+        net.partial_fit(x, data.y_train, classes=classes)
+        return net.loss_
+
+    return epoch
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="FILE", help="write the table there")
@@ -90,21 +126,26 @@ def main(arguments: list[str] | None = None) -> int:
         data = load("digits", options.data_dir)
         print("MNIST was not found: an epoch is one of the 4,000 embedded digits")
 
-    mine, twin = ours(data, np.float64, 5), pytorch(data, True, np.float64, 5)
-    if not np.allclose(mine, twin, rtol=1e-9):
-        raise SystemExit(f"losses disagree, not timed: {mine} and {twin}")
-
-    def epoch(call: Callable, *more: object) -> Callable[[], object]:
-        return lambda: call(data, *more, np.float32)
-
-    sides = {"ours": epoch(ours), "table[index]": epoch(pytorch, True)}
-    sides["dense"] = epoch(pytorch, False)
-    times = alternate(sides, options.rounds)
     table = Table("benchmarks.training")
-    for side, most in (("table[index]", 0.6), ("dense", 1.0)):
-        middle, *spread = ratio(times["ours"], times[side])
-        note = f"{np.median(times['ours']):.2f} s beside {np.median(times[side]):.2f} s"
-        table.add(f"epoch of {data.name} / PyTorch, {side}", middle, most, tuple(spread), note=note)
+    for size in BATCHES:
+        mine, twin = ours(data, size, np.float64, 5), pytorch(data, size, True, np.float64, 5)
+        if not np.allclose(mine, twin, rtol=1e-9):
+            raise SystemExit(f"losses disagree, not timed: {mine} and {twin}")
+        other = scikit_learn(data, size)
+        if not other() > other() > 0:
+            raise SystemExit("scikit-learn's loss does not fall, not timed")
+        sides: dict[str, Callable[[], object]] = {
+            "ours": partial(ours, data, size, np.float32),
+            "table[index]": partial(pytorch, data, size, True, np.float32),
+            "dense": partial(pytorch, data, size, False, np.float32),
+            "scikit-learn": other,
+        }
+        times = alternate(sides, options.rounds)
+        for side, most in TARGETS[size].items():
+            middle, *spread = ratio(times["ours"], times[side])
+            note = f"{np.median(times['ours']):.2f} s beside {np.median(times[side]):.2f} s"
+            what = f"epoch of {data.name}, batch {size} / {NAMES[side]}"
+            table.add(what, middle, most, tuple(spread), note=note)
     return table.finish(options.json)
 
 

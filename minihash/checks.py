@@ -49,6 +49,10 @@ def float_array(
     >>> float_array(np.ones((2, 3)), "x", (None, 3)).shape
     (2, 3)
     """
+    if type(x) is np.ndarray and x.dtype.char in "fd" and x.dtype.isnative:
+        same = dtype is None or x.dtype == dtype
+        if same and fits(x.shape, shape) and x.flags.c_contiguous:
+            return x
     far = on_device(x)
     if far and not device:
         raise TypeError(
@@ -64,10 +68,7 @@ def float_array(
             f"{name} must be {np.dtype(dtype)} as the arrays it meets are, got {array.dtype}; "
             "convert one of them with astype"
         )
-    if shape not in (None, array.shape) and (
-        array.ndim != len(shape)
-        or any(want not in (None, have) for want, have in zip(shape, array.shape, strict=True))
-    ):
+    if shape is not None and not fits(array.shape, shape):
         sizes = ", ".join("any" if size is None else str(size) for size in shape)
         expected = f"({sizes},)" if len(shape) == 1 else f"({sizes})"
         raise ValueError(
@@ -80,6 +81,18 @@ def float_array(
     if array.dtype.isnative and array.flags.c_contiguous:
         return array
     return np.asarray(array, array.dtype.newbyteorder("="), order="C")
+
+
+def fits(have: tuple[int, ...], want: tuple[int | None, ...] | None) -> bool:
+    """Whether the sizes of an array are those it must have."""
+    if want is None or have == want:
+        return True
+    if len(have) != len(want):
+        return False
+    for w, h in zip(want, have, strict=True):  # a loop, since this is asked a hundred times a step
+        if w is not None and w != h:
+            return False
+    return True
 
 
 def index_array(x: np.ndarray, name: str, count: int) -> np.ndarray:

@@ -11,7 +11,9 @@ tied, and the gradient of the table is the sum of theirs. Nothing is copied.
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +21,7 @@ from minihash.checks import check_count, check_field
 from minihash.hashes.hash import Hash
 
 MAX_DIMENSIONS = 32  # of an array: what every NumPy can hold
+Derived = TypeVar("Derived")
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,26 @@ class VirtualWeight:
                 f"up to {self.first_id + self.size - 1}, but {type(self.hash).__name__} is defined "
                 f"up to {self.hash.domain - 1}; enlarge the hash or shrink the weight"
             )
+
+    def __getstate__(self) -> dict:
+        """Pickles and copies hold the fields; what is derived from them is made anew."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def derived(self, key: Hashable, make: Callable[[], Derived]) -> Derived:
+        """What `make` gave when this was first asked: it is kept as long as this weight.
+
+        >>> from minihash.hashes import Modulus
+        >>> w = VirtualWeight((10, 200), Modulus(100))
+        >>> w.derived("an answer", lambda: []) is w.derived("an answer", lambda: [])
+        True
+        """
+        kept = self.__dict__.get("_derived")
+        if kept is None:
+            kept = {}
+            object.__setattr__(self, "_derived", kept)
+        if key not in kept:
+            kept[key] = make()
+        return kept[key]
 
     @property
     def size(self) -> int:

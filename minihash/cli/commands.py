@@ -207,15 +207,29 @@ def backends(args: Namespace) -> int:
     with machine(args.backend, args.threads):
         taken = core.get_backend().__name__.rpartition(".")[2]
         threads = core.get_threads()
-    reasons = core.backends()
+    reasons, kernels = core.backends(), _kernels()
     if not args.json:
         rows = [
             (name, f"no: {why}" if why else "taken" if name == taken else "usable")
             for name, why in reasons.items()
         ]
-        print(terminal.table([*rows, ("threads", str(threads))], "<<"))
+        where = f"{size(kernels['bytes'])} kept in {kernels['folder']}"
+        rows.append(("threads", str(threads)))
+        rows.append(("kernels", where if kernels["folder"] else "not kept"))
+        print(terminal.table(rows, "<<"))
     about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
-    return _finish(args, {"backends": about, "taken": taken, "threads": threads})
+    return _finish(
+        args, {"backends": about, "taken": taken, "threads": threads, "kernels": kernels}
+    )
+
+
+def _kernels() -> dict[str, object]:
+    """Where compiled kernels are kept, of all versions, and their bytes; "" if nowhere."""
+    from minihash.compile import jit, kept  # Numba, which no other command needs here
+
+    folder = jit.cache_folder() if jit.HAVE_NUMBA else ""
+    base = Path(folder).parent
+    return {"folder": str(base), "bytes": kept.size(base)} if folder else {"folder": "", "bytes": 0}
 
 
 def _show(page: str) -> None:

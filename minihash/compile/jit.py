@@ -3,7 +3,7 @@
 Compiled kernels are kept in a folder that only the user can write, since code is loaded from it:
 MINIHASH_CACHE, or minihash in the user's cache folder; MINIHASH_CACHE=off keeps nothing. The
 folder's name holds a digest of the sources, because Numba looks only at the file of the outermost
-function.
+function; folders of other sources go in time (kept.py).
 """
 
 import hashlib
@@ -17,6 +17,8 @@ from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+
+from minihash.compile.kept import tidy
 
 try:
     import numba
@@ -90,6 +92,7 @@ def cache_folder() -> str:
         status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     ):
         return ""
+    tidy(folder)
     return str(folder)
 
 

@@ -2,13 +2,14 @@
 
 A body that is made of these and of arithmetic is read by NumPy, with arrays, and compiled, with
 scalars of one dtype: `half`, `one` and `zero` come in that dtype, where a literal would make
-float64 of float32.
+float64 of float32. `exp` and `expm1` are for numbers that are not above 0.
 """
 
 import numpy as np
 
 half, one, zero = 0.5, 1.0, 0.0
-tanh, larger, choose = np.tanh, np.maximum, np.where
+tanh, exp, expm1, size = np.tanh, np.exp, np.expm1, np.abs
+larger, smaller, choose = np.maximum, np.minimum, np.where
 
 
 def sigmoid(x):

@@ -8,6 +8,8 @@
     matmul_backward   dx = dy V,  dtable = scatter_add(dy^T x)
     convolve          y = K * x + B                   images and a kernel       convolve_backward
     recur             h_1 ... h_T of a recurrent cell                           recur_backward
+    each              y = body(x, ...), entry by entry
+    normalise         y = gamma (x - mean) / sqrt(var + eps) + beta             normalise_backward
     column_sum, add   sums over the batch, and of two gradients of one table
 
 The contract, for every backend:
@@ -30,10 +32,13 @@ from minihash.core.arrays import (
     column_sum,
     convolve,
     convolve_backward,
+    each,
+    normalise,
+    normalise_backward,
     recur,
     recur_backward,
 )
-from minihash.core.registry import BACKENDS, backends, get_backend, register, use
+from minihash.core.registry import BACKENDS, backends, get_backend, register, steady, use
 from minihash.core.threads import blocks, get_threads, run, set_threads, use_threads
 from minihash.core.virtual import (
     gather,
@@ -52,12 +57,15 @@ __all__ = [
     "column_sum",
     "convolve",
     "convolve_backward",
+    "each",
     "gather",
     "gather_rows",
     "get_backend",
     "get_threads",
     "matmul",
     "matmul_backward",
+    "normalise",
+    "normalise_backward",
     "recur",
     "recur_backward",
     "register",
@@ -65,6 +73,7 @@ __all__ = [
     "scatter_add",
     "scatter_add_rows",
     "set_threads",
+    "steady",
     "use",
     "use_threads",
 ]

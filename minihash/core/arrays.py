@@ -1,5 +1,6 @@
 """The contract of what reads arrays that `gather` made, and sums (see core/__init__.py)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,23 @@ from minihash.core.registry import get_backend
 from minihash.hashes.windows import Windows
 
 
+def each(body: Callable, *arrays: np.ndarray, backend: str | None = None) -> np.ndarray:
+    """y[k] = body(x[k], ...), entry by entry.
+
+    body: of one or two real numbers, made of arithmetic and the names of compile/reals.py. arrays:
+    as many, float, of one shape and dtype, which are those of y. Raises TypeError or ValueError for
+    others.
+
+    >>> from minihash.compile.reals import larger, zero
+    >>> each(lambda x: larger(x, zero), np.array([-1.0, 2.0]))
+    array([0., 2.])
+    """
+    module = get_backend(backend)
+    x = floats(arrays[0], "the first array", None, module)
+    more = [floats(a, "the second array", x.shape, module, x.dtype) for a in arrays[1:]]
+    return module.each(body, x, *more)
+
+
 def column_sum(dy: np.ndarray, backend: str | None = None) -> np.ndarray:
     """db = the sum over the batch of dy (batch, features), in float64, rounded once: (features,).
 
@@ -18,6 +36,46 @@ def column_sum(dy: np.ndarray, backend: str | None = None) -> np.ndarray:
     """
     module = get_backend(backend)
     return module.column_sum(floats(dy, "dy", (None, None), module))
+
+
+def normalise(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    eps: float,
+    known: tuple[np.ndarray, np.ndarray] | None = None,
+    backend: str | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """y = gamma x_hat + beta, x_hat = (x - mean) r, r = 1 / sqrt(var + eps), feature by feature.
+
+    x: float (batch, features, ...), not empty; gamma, beta: (features,), of its dtype; known: (mean, var), float64
+    (features,), or None: those of x over the batch and all positions, var = sum of (x - mean)^2 / n.
+    Returns y and x_hat, of the shape and dtype of x, r (features,) of its dtype, and mean and var.
+    Raises TypeError or ValueError for other arrays.
+    """
+    module = get_backend(backend)
+    x = floats(x, "x", (None,) * max(2, np.ndim(x)), module)
+    gamma, beta = (
+        floats(a, name, x.shape[1:2], module, x.dtype)
+        for name, a in (("gamma", gamma), ("beta", beta))
+    )
+    return module.normalise(x, gamma, beta, eps, known)
+
+
+def normalise_backward(
+    dy: np.ndarray, x_hat: np.ndarray, slope: np.ndarray, known: bool, backend: str | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """dbeta = sum of dy, dgamma = sum of dy x_hat over the batch and all positions, n of a feature;
+    dx = slope (dy - dbeta / n - x_hat dgamma / n), or, where mean and var were known, slope dy.
+
+    dy, x_hat: (batch, features, ...); slope = gamma r: (features,); one dtype. Returns dx, dgamma
+    and dbeta. Raises as `normalise` does.
+    """
+    module = get_backend(backend)
+    x_hat = floats(x_hat, "x_hat", None, module)
+    dy = floats(dy, "dy", x_hat.shape, module, x_hat.dtype)
+    slope = floats(slope, "slope", x_hat.shape[1:2], module, x_hat.dtype)
+    return module.normalise_backward(dy, x_hat, slope, known)
 
 
 def add(one: np.ndarray, other: np.ndarray, backend: str | None = None) -> np.ndarray:

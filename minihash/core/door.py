@@ -16,7 +16,7 @@ def floats(
     module: ModuleType,
     dtype: np.dtype | None = None,
 ) -> np.ndarray:
-    if on_device(x) and not getattr(module, "DEVICE", False):
+    if type(x) is not np.ndarray and on_device(x) and not getattr(module, "DEVICE", False):
         raise TypeError(
             f"{name} is in the memory of a GPU, where this backend cannot read it; "
             "take the backend cuda or copy it to the host"

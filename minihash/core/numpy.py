@@ -8,10 +8,12 @@ dx     = dy V,   dV = dy^T x
 
 Y      = K X + B                              X: the patches that the windows see, as columns
 dX     = K^T dY,   dK = dY X^T                dx: dX, each entry added where it was seen
+
+normalise: all sums are in float64, and a deviation from the mean is rounded before it is squared
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,9 +86,53 @@ def matmul_backward(
     return dx, dtable
 
 
+def each(body: Callable, *arrays: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(body(*arrays), arrays[0].dtype)
+
+
 def column_sum(dy: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.add.reduce(dy, axis=0, dtype=np.float64).astype(dy.dtype)
+        return total(dy).astype(dy.dtype)
+
+
+def total(x: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+    """The sums of x, or of x y, over all axes but the features': float64 (features,)."""
+    if y is None:
+        return np.add.reduce(x, axis=(0, *range(2, x.ndim)), dtype=np.float64)
+    by_feature = len(x), x.shape[1], math.prod(x.shape[2:])
+    x, y = x.reshape(by_feature), y.reshape(by_feature)
+    return np.einsum("bfp,bfp->f", x, y, dtype=np.float64)
+
+
+def normalise(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    eps: float,
+    known: tuple[np.ndarray, np.ndarray] | None,
+) -> tuple[np.ndarray, ...]:
+    n, wide = x.size // x.shape[1], (-1, *(1,) * (x.ndim - 2))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        mean = total(x) / n if known is None else known[0]
+        x_hat = x - mean.astype(x.dtype).reshape(wide)
+        var = total(x_hat, x_hat) / n if known is None else known[1]
+        r = (1 / np.sqrt(var + eps)).astype(x.dtype)
+        x_hat *= r.reshape(wide)
+        return x_hat * gamma.reshape(wide) + beta.reshape(wide), x_hat, r, mean, var
+
+
+def normalise_backward(
+    dy: np.ndarray, x_hat: np.ndarray, slope: np.ndarray, known: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n, wide, dtype = dy.size // dy.shape[1], (-1, *(1,) * (dy.ndim - 2)), dy.dtype
+    with np.errstate(over="ignore", invalid="ignore"):
+        dgamma, dbeta = total(dy, x_hat), total(dy)
+        dx = dy * slope.reshape(wide)
+        if not known:
+            dx = x_hat * (dgamma / -n).astype(dtype).reshape(wide) + dy
+            dx = (dx - (dbeta / n).astype(dtype).reshape(wide)) * slope.reshape(wide)
+        return dx, dgamma.astype(dtype), dbeta.astype(dtype)
 
 
 def add(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -12,9 +12,12 @@ from contextvars import ContextVar
 from importlib import import_module
 from types import ModuleType
 
+from minihash.core.threads import blas_on_one_thread, get_threads, settled
+
 OPERATIONS = (
     *("gather", "scatter_add", "gather_rows", "scatter_add_rows", "matmul", "matmul_backward"),
-    *("column_sum", "add", "convolve", "convolve_backward", "recur", "recur_backward"),
+    *("each", "column_sum", "add", "normalise", "normalise_backward"),
+    *("convolve", "convolve_backward", "recur", "recur_backward"),
 )
 BACKENDS: dict[str, str] = {
     name: f"minihash.core.{name}" for name in ("numba", "numpy", "cuda")
@@ -33,13 +36,18 @@ def get_backend(name: str | None = None) -> ModuleType:
     """
     name = name or _chosen.get() or os.environ.get("MINIHASH_BACKEND")
     if not name:
-        return next(backend for backend in map(_load, BACKENDS) if not backend.available())
+        return _load(best())
     if name not in BACKENDS:
         raise ValueError(f"the backend must be one of {', '.join(BACKENDS)}, got {name!r}")
     backend = _load(name)
     if why := backend.available():
         raise ValueError(f"the backend {name} cannot be used here: {why}")
     return backend
+
+
+def best() -> str:
+    """The first backend that can be used here."""
+    return next(name for name in BACKENDS if not _load(name).available())
 
 
 def _load(name: str) -> ModuleType:
@@ -68,6 +76,23 @@ def use(name: str | None) -> Iterator[None]:
         yield
     finally:
         _chosen.reset(token)
+
+
+class steady:
+    """Within this block the environment is not asked again for a backend or a number of threads,
+    and BLAS is held to one thread: a training step has some thirty operations."""
+
+    def __enter__(self) -> None:
+        name = _chosen.get() or os.environ.get("MINIHASH_BACKEND") or best()
+        get_backend(name)
+        self.threads, self.blas = settled.set(get_threads()), blas_on_one_thread()
+        self.backend = _chosen.set(name)
+        self.blas.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self.blas.__exit__()
+        _chosen.reset(self.backend)
+        settled.reset(self.threads)
 
 
 def register(name: str, module: str) -> None:

@@ -4,24 +4,30 @@ What is computed is cut into parts by the size of the problem alone, and each pa
 one worker, with BLAS held to one thread: so the number of threads changes when a part is done, not
 its bits. The kernels release the GIL; the workers are plain Python threads, which nest safely,
 survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
+
+How a worker waits for work, and a caller for a worker, is in signals.py.
 """
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
+from contextlib import contextmanager, suppress
+from contextvars import Context, ContextVar, copy_context
 from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from minihash.core.signals import Signal
+
 Result = TypeVar("Result")
 _lock = threading.Lock()
 _threads: int | None = None
-_pool: ThreadPoolExecutor | None = None
+settled: ContextVar[int | None] = ContextVar("threads", default=None)
+_idle: list["Worker"] = []
+_busy = 0  # workers with a job
 _holders = 0
 _before: list[tuple[Any, int]] = []
 
@@ -31,6 +37,8 @@ def get_threads() -> int:
     or at most MINIHASH_NUM_THREADS of these."""
     if _threads is not None:
         return _threads
+    if (number := settled.get()) is not None:
+        return number
     asked = os.environ.get("MINIHASH_NUM_THREADS", "")
     fair = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if fair else os.cpu_count() or 1
@@ -50,12 +58,10 @@ def set_threads(n: int | None) -> None:
     2
     >>> set_threads(None)
     """
-    global _threads, _pool
+    global _threads
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
         raise ValueError(f"the number of threads must be a positive integer, got {n!r}")
-    with _lock:
-        _threads = n
-        _pool = None  # workers of the old pool end once it is idle and forgotten
+    _threads = n
 
 
 @contextmanager
@@ -82,6 +88,9 @@ def run(parts: list[Callable[[], None]]) -> None:
 
 def run_kernels(parts: list[Callable[[], None]]) -> None:
     """`run`, for parts that do not call BLAS. Workers see the caller's context: its backend."""
+    if len(parts) == 1:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return parts[0]()
     left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
 
     def work() -> None:
@@ -89,17 +98,19 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
             for part in left:
                 part()
 
-    helpers = min(get_threads(), len(parts)) - 1
-    waiting = [_get_pool().submit(copy_context().run, work) for _ in range(helpers)]
+    hired = _hired(min(get_threads(), len(parts)) - 1)
+    jobs = [Job(work) for _ in hired]
+    for worker, job in zip(hired, jobs, strict=True):
+        worker.begin(job)
     try:
         work()
     finally:
-        # What has not begun by now has nothing left to do, and may wait for this very thread.
-        begun = [future for future in waiting if not future.cancel()]
-        for future in begun:
-            future.exception()
-    for future in begun:
-        future.result()
+        for worker in hired:
+            worker.end()
+        _let_go(hired)
+    for job in jobs:
+        if job.error is not None:
+            raise job.error
 
 
 def blocks(size: int, most: int) -> Iterator[slice]:
@@ -132,28 +143,88 @@ def together(calls: list[Callable[[], Result]]) -> list[Result]:
     return results
 
 
-def _get_pool() -> ThreadPoolExecutor:
-    global _pool
-    with _lock:
-        if _pool is None:
-            # The calling thread works too.
-            _pool = ThreadPoolExecutor(max(get_threads() - 1, 1), "minihash")
-        return _pool
+class Job:
+    """What a worker is asked to do, and the error it ended with."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.context, self.work = copy_context(), work
+        self.error: BaseException | None = None
+
+    def do(self) -> None:
+        try:
+            self.context.run(self.work)
+        except BaseException as error:
+            self.error = error
 
 
-@contextmanager
-def blas_on_one_thread() -> Iterator[None]:
+class Worker:
+    """A thread that does one job after another. It answers every call, if by then the job is gone
+    too: so it can be called again before it has noticed."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []  # its methods are atomic
+        self.calls, self.called, self.answered = 0, Signal(), Signal()
+        threading.Thread(target=self._serve, name="minihash", daemon=True).start()
+
+    def begin(self, job: Job) -> None:
+        self.jobs.append(job)
+        self.calls += 1
+        self.called.send()
+
+    def end(self) -> None:
+        """Wait for the job, unless it has not begun: then there is nothing left for it to do."""
+        if self.jobs:
+            with suppress(IndexError):
+                self.jobs.pop()
+                return
+        self.answered.wait(self.calls)
+
+    def _serve(self) -> None:
+        self.called.wait(1)
+        for count in itertools.count(2):
+            with suppress(IndexError):
+                self.jobs.pop().do()
+            self.called.wait_after(self.answered, count)
+
+
+def _hired(count: int) -> list[Worker]:
+    """So many workers, or as many as there are still to be had: all callers together have no more
+    than there are threads beside one of them."""
+    global _busy
+    hired: list[Worker] = []
+    if count > 0:
+        with _lock:
+            for _ in range(min(count, get_threads() - 1 - _busy)):
+                try:
+                    hired.append(_idle.pop() if _idle else Worker())
+                except RuntimeError:  # the system has no thread left: the caller does the work
+                    break
+            _busy += len(hired)
+    return hired
+
+
+def _let_go(workers: list[Worker]) -> None:
+    global _busy
+    if workers:
+        with _lock:
+            _busy -= len(workers)
+            _idle.extend(workers)
+
+
+class blas_on_one_thread:
     """Hold every BLAS of the process to one thread; the last one out restores what it found."""
-    global _holders
-    with _lock:
-        if _holders == 0:
-            _before[:] = [(library, library.get_num_threads()) for library in _blas()]
-            for library, _ in _before:
-                library.set_num_threads(1)
-        _holders += 1
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        global _holders
+        with _lock:
+            if _holders == 0:
+                _before[:] = [(library, library.get_num_threads()) for library in _blas()]
+                for library, _ in _before:
+                    library.set_num_threads(1)
+            _holders += 1
+
+    def __exit__(self, *_: object) -> None:
+        global _holders
         with _lock:
             _holders -= 1
             if _holders == 0:
@@ -167,8 +238,9 @@ def _blas() -> tuple:
 
 
 def _after_fork() -> None:
-    global _lock, _pool, _holders
-    _lock, _pool, _holders = threading.Lock(), None, 0
+    global _lock, _busy, _holders
+    _lock, _busy, _holders = threading.Lock(), 0, 0
+    _idle.clear()  # a child has the thread that forked, and no other
 
 
 if hasattr(os, "register_at_fork"):

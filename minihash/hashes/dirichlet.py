@@ -31,6 +31,7 @@ from minihash.hashes.xxh32 import U64, scale, stream, unit, xxh32
 MAX_DIRICHLET_BUCKETS = 2**30  # weight * buckets must fit in 63 bits
 MIN_ALPHA = 1e-300  # log(u) / alpha stays finite
 BLOCK = 2**16  # buckets drawn at once: keeps the temporaries in cache
+LOW = U64(0xFFFFFFFF)
 LN2 = 0.6931471805599453
 
 
@@ -71,10 +72,14 @@ class Dirichlet(Hash):
 
     @staticmethod
     def place(word, state):
-        column = word & U64(0xFFFFFFFF)
-        cell = state[3][column]  # the alias and, in the low 32 bits, the threshold
-        other = U64(word >> U64(32) >= cell & U64(0xFFFFFFFF))
-        return column + other * ((cell >> U64(32)) - column)
+        """Of a column, the alias and, in the low 32 bits, the threshold."""
+        return state[3][word & LOW]
+
+    @staticmethod
+    def pick(word, found):
+        column = word & LOW
+        other = U64(word >> U64(32) >= found & LOW)
+        return column + other * ((found >> U64(32)) - column)
 
     @property
     def stages(self) -> Stages:

@@ -13,11 +13,12 @@ A hash is a frozen dataclass of its hyperparameters. Beyond those it gives:
     bodies       the scalar bodies of bucket and sign (None: every sign is +1), see compile/body.py
     state        the constants that they read: a tuple for each
 
-Each hash writes its bucket as one or two bodies: `draw` is arithmetic on an identifier and its
+Each hash writes its bucket as one to three bodies: `draw` is arithmetic on an identifier and its
 residue modulo n, which compilers turn into SIMD; `place`, where there is one, looks the result up.
-They are apart because one look-up in a loop makes all of it scalar.
+They are apart because one look-up in a loop makes all of it scalar. What comes after a look-up is
+a third body, `pick`.
 
-    bucket(i) = place(draw(i, i mod n))
+    bucket(i) = place(w), or pick(w, place(w)),   w = draw(i, i mod n)
 
 A sign of its own is the third of its `stages`. check.py proves what is said here.
 """
@@ -50,6 +51,11 @@ def drawn_and_placed(i, state):
     return place(draw(i, i % state[0], state), state)
 
 
+def drawn_placed_and_picked(i, state):
+    word = draw(i, i % state[0], state)
+    return pick(word, place(word, state))
+
+
 class Hash:
     """Base of all hashes: validation, and the array reading of the bodies."""
 
@@ -75,7 +81,9 @@ class Hash:
         """The bucket, or what `place` needs to look it up. A body; each hash has its own."""
         raise NotImplementedError
 
-    place: ClassVar[Callable | None] = None  # place(word, state): the bucket of a drawn word
+    place: ClassVar[Callable | None] = None  # place(word, state): the bucket of a drawn word,
+    # or what pick(word, found) makes a bucket of: then `place` reads the low half of the word alone
+    pick: ClassVar[Callable | None] = None
 
     def constants(self) -> tuple:
         """What `draw` and `place` read: NumPy scalars and arrays; buckets first."""
@@ -92,7 +100,8 @@ class Hash:
         """The bodies bucket(i, state[0]) and sign(i, state[1])."""
         draw, place, sign = self.stages
         name = f"bucket({draw.__qualname__},{place.__qualname__ if place else ''})"
-        return bound(drawn_and_placed if place else drawn, name, draw=draw, place=place), sign
+        last = drawn_placed_and_picked if self.pick else drawn_and_placed
+        return bound(last if place else drawn, name, draw=draw, place=place, pick=self.pick), sign
 
     @cached_property
     def state(self) -> tuple[tuple, tuple]:

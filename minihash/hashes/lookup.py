@@ -69,7 +69,9 @@ class Lookup(Hash):
         )
 
     def __hash__(self) -> int:
-        return hash((self.buckets, self.assignment.tobytes()))
+        if "_digest" not in self.__dict__:  # once: the vector may be long
+            object.__setattr__(self, "_digest", hash((self.buckets, self.assignment.tobytes())))
+        return self.__dict__["_digest"]
 
     def _all(self) -> np.ndarray:
         return np.arange(self.domain, dtype=np.uint64)

@@ -19,50 +19,47 @@
 At x = 0 the derivative of ReLU is taken as 0. A NaN in x stays NaN and lets dy through ReLU, as in
 PyTorch.
 
-The right-hand forms of ELU have no branch: a masked copy mispredicts every other element and costs
-more than the exponential. The slope 1 + y is exp(x) to within a few roundings of 1, not of exp(x).
-
-The z of the sigmoid is at most 1. So nothing overflows, and y keeps its relative precision down to
-the smallest floats.
+Each is two bodies of real numbers (compile/reals.py). The right-hand form of ELU has no branch. The
+slope 1 + y is exp(x) to within a few roundings of 1, not of exp(x). The z of the sigmoid is at most
+1: so nothing overflows, and y keeps its relative precision down to the smallest floats.
 
 Source of ELU: Clevert, Unterthiner & Hochreiter, arXiv 1511.07289, equation 16 with alpha = 1, the
 ELU of the ArbNets paper.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from minihash import core
 from minihash.checks import float_array
-from minihash.layers.layer import Layer, Params, select
+from minihash.compile.reals import choose, exp, expm1, larger, one, size, smaller, tanh, zero
+from minihash.layers.layer import Layer, Params
 
 Cache = tuple[np.ndarray]  # y
 
 
 class Activation(Layer):
-    """Base of all activations: y = f(x), and dx from y and dy."""
+    """Base of all activations: y = f(x), and dx = f_backward(y, dy)."""
 
-    @staticmethod
-    def f(x: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
-
-    @staticmethod
-    def f_backward(y: np.ndarray, dy: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+    f: ClassVar[Callable]
+    f_backward: ClassVar[Callable]
 
     def forward(
         self, params: Params, x: np.ndarray, step: int | None = None
     ) -> tuple[np.ndarray, Cache]:
         """x of any shape -> y of the same. Raises TypeError unless x is float32 or float64."""
-        y = self.f(float_array(x, f"x of {type(self).__name__}", None))
+        x = float_array(x, f"x of {type(self).__name__}", None, device=True)
+        y = core.each(type(self).f, x)
         return y, (y,)
 
-    @np.errstate(invalid="ignore")  # an infinite dy where the slope is 0
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy of y's shape and dtype -> dx of the same."""
         (y,) = cache
-        dy = float_array(dy, f"dy of {type(self).__name__}", y.shape, y.dtype)
-        return self.f_backward(y, dy), {}
+        dy = float_array(dy, f"dy of {type(self).__name__}", y.shape, y.dtype, device=True)
+        return core.each(type(self).f_backward, y, dy), {}
 
 
 @dataclass(frozen=True)
@@ -74,12 +71,12 @@ class ReLU(Activation):
     """
 
     @staticmethod
-    def f(x: np.ndarray) -> np.ndarray:
-        return np.maximum(x, 0)
+    def f(x):
+        return larger(x, zero)
 
     @staticmethod
-    def f_backward(y: np.ndarray, dy: np.ndarray) -> np.ndarray:
-        return select(~(y <= 0), dy)
+    def f_backward(y, dy):
+        return choose(y <= zero, zero, dy)
 
 
 @dataclass(frozen=True)
@@ -91,18 +88,12 @@ class ELU(Activation):
     """
 
     @staticmethod
-    def f(x: np.ndarray) -> np.ndarray:
-        y = np.minimum(x, 0)
-        np.expm1(y, out=y)
-        y += np.maximum(x, 0)
-        return y
+    def f(x):
+        return larger(x, zero) + expm1(smaller(x, zero))
 
     @staticmethod
-    def f_backward(y: np.ndarray, dy: np.ndarray) -> np.ndarray:
-        dx = np.minimum(y, 0)
-        dx += 1
-        dx *= dy
-        return dx
+    def f_backward(y, dy):
+        return (smaller(y, zero) + one) * dy
 
 
 @dataclass(frozen=True)
@@ -114,15 +105,12 @@ class Tanh(Activation):
     """
 
     @staticmethod
-    def f(x: np.ndarray) -> np.ndarray:
-        return np.tanh(x)
+    def f(x):
+        return tanh(x)
 
     @staticmethod
-    def f_backward(y: np.ndarray, dy: np.ndarray) -> np.ndarray:
-        dx = y * y
-        np.subtract(1, dx, out=dx)
-        dx *= dy
-        return dx
+    def f_backward(y, dy):
+        return (one - y * y) * dy
 
 
 @dataclass(frozen=True)
@@ -134,18 +122,10 @@ class Sigmoid(Activation):
     """
 
     @staticmethod
-    def f(x: np.ndarray) -> np.ndarray:
-        z = np.abs(x)
-        np.negative(z, out=z)
-        np.exp(z, out=z)
-        y = np.maximum(z, x >= 0, dtype=x.dtype)  # z <= 1: the greater of z and "1 if x >= 0"
-        z += 1
-        y /= z
-        return y
+    def f(x):
+        z = exp(-size(x))
+        return choose(x >= zero, one, z) / (one + z)
 
     @staticmethod
-    def f_backward(y: np.ndarray, dy: np.ndarray) -> np.ndarray:
-        dx = 1 - y
-        dx *= y
-        dx *= dy
-        return dx
+    def f_backward(y, dy):
+        return (one - y) * y * dy

@@ -23,8 +23,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from minihash import core
 from minihash.checks import check_count, float_array, parameter, real_field
-from minihash.layers.layer import Layer, Params, column_dot, column_sum
+from minihash.layers.layer import Layer, Params
 
 # x_hat, r, and (mean, var) of the batch, None in evaluation
 Cache = tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray] | None]
@@ -62,11 +63,6 @@ class BatchNorm(Layer):
     def _read(self, params: Params, key: str, dtype: np.dtype) -> np.ndarray:
         return parameter(params, f"{self.name}.{key}", (self.features,), dtype)
 
-    def _wide(self, vector: np.ndarray) -> np.ndarray:
-        """A vector of the features, shaped to be broadcast with x."""
-        return vector.reshape(-1, *(1,) * self.positions)
-
-    @np.errstate(invalid="ignore", over="ignore", divide="ignore")  # data that are not finite
     def forward(
         self, params: Params, x: np.ndarray, step: int | None = None
     ) -> tuple[np.ndarray, Cache]:
@@ -77,49 +73,30 @@ class BatchNorm(Layer):
         """
         cls = type(self).__name__
         shape = (None, self.features) + (None,) * self.positions
-        x = float_array(x, f"x of {cls} {self.name!r}", shape)
-        n = x.size // self.features
+        x = float_array(x, f"x of {cls} {self.name!r}", shape, device=True)
         gamma, beta = self._read(params, "gamma", x.dtype), self._read(params, "beta", x.dtype)
         if step is None:
-            batch = None
-            mean = self._read(params, "running_mean", x.dtype)
-            x_hat = x - self._wide(mean)
+            mean = self._read(params, "running_mean", x.dtype).astype(np.float64)
             var = self._read(params, "running_var", x.dtype).astype(np.float64)
-        else:
-            if n < 2:
-                raise ValueError(
-                    f"{cls} {self.name!r} needs at least 2 examples of a feature in a training "
-                    f"batch, got {n}; change the batch size, or drop the last batch"
-                )
-            mean = column_sum(x) / n
-            x_hat = x - self._wide(mean.astype(x.dtype))
-            var = column_dot(x_hat, x_hat) / n
-            batch = mean, var
-        r = (1 / np.sqrt(var + self.eps)).astype(x.dtype)
-        x_hat *= self._wide(r)
-        y = x_hat * self._wide(gamma)
-        y += self._wide(beta)
-        return y, (x_hat, r, batch)
+            y, x_hat, r, *_ = core.normalise(x, gamma, beta, self.eps, (mean, var))
+            return y, (x_hat, r, None)
+        if x.size < 2 * self.features:
+            raise ValueError(
+                f"{cls} {self.name!r} needs at least 2 examples of a feature in a training "
+                f"batch, got {x.size // self.features}; change the batch size, or drop the last "
+                "batch"
+            )
+        y, x_hat, r, mean, var = core.normalise(x, gamma, beta, self.eps)
+        return y, (x_hat, r, (mean, var))
 
-    @np.errstate(invalid="ignore", over="ignore")
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy of y's shape -> dx of the same shape, and the gradients of gamma and beta."""
         x_hat, r, batch = cache
-        n, dtype = x_hat.size // self.features, x_hat.dtype
-        dy = float_array(dy, f"dy of {type(self).__name__} {self.name!r}", x_hat.shape, dtype)
-        slope = self._wide(self._read(params, "gamma", dtype) * r)
-        dgamma, dbeta = column_dot(dy, x_hat), column_sum(dy)
-        if batch is None:
-            dx = dy * slope
-        else:
-            dx = x_hat * self._wide((dgamma / -n).astype(dtype))
-            dx += dy
-            dx -= self._wide((dbeta / n).astype(dtype))
-            dx *= slope
-        grads = dict(
-            zip(self.trainable(), (dgamma.astype(dtype), dbeta.astype(dtype)), strict=True)
-        )
-        return dx, grads
+        cls, dtype = type(self).__name__, x_hat.dtype
+        dy = float_array(dy, f"dy of {cls} {self.name!r}", x_hat.shape, dtype, device=True)
+        slope = self._read(params, "gamma", dtype) * r
+        dx, *gradients = core.normalise_backward(dy, x_hat, slope, known=batch is None)
+        return dx, dict(zip(self.trainable(), gradients, strict=True))
 
     @np.errstate(invalid="ignore", over="ignore")
     def running(self, params: Params, cache: Cache) -> Params:

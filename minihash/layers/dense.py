@@ -83,7 +83,7 @@ class Dense(Layer):
         if self.bias is not None:
             b = core.gather(self._table(params, self.bias, x.dtype), self.bias)
         y = core.matmul(rows_of(x), table, self.weight, b=b)
-        return y.reshape(*x.shape[:-1], fan_out), (x,)
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], fan_out), (x,)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy of y's shape -> dx of x's, and the gradient of each table by its name."""
@@ -106,7 +106,7 @@ class Dense(Layer):
         if b is not None:
             dB = core.scatter_add(core.column_sum(dy), b)
             grads[b.table] = core.add(dW, dB) if b.table == w.table else dB
-        return dx if dx is None else dx.reshape(x.shape), grads
+        return dx if dx is None or x.ndim == 2 else dx.reshape(x.shape), grads
 
     @staticmethod
     def _table(params: Params, w: VirtualWeight, dtype: np.dtype) -> np.ndarray:
@@ -115,5 +115,7 @@ class Dense(Layer):
 
 def rows_of(x: np.ndarray) -> np.ndarray:
     """x (batch, ..., features) as (examples and positions, features)."""
+    if x.ndim == 2:
+        return x
     *positions, features = x.shape
     return x.reshape(math.prod(positions), features)

@@ -10,7 +10,6 @@ embedding's: integers), and all results keep that dtype. Inputs are never writte
 freshly allocated. NaN and infinities propagate.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -50,29 +49,6 @@ class Layer:
     def running(self, params: Params, cache: Any) -> Params:
         """The new running state after the training forward pass that left `cache`."""
         return {}
-
-
-def column_sum(x: np.ndarray) -> np.ndarray:
-    """The sum of x (batch, features, *positions) over the batch and all positions: float64
-    (features,), whatever the dtype of x.
-
-    >>> column_sum(np.array([[1, 2], [3, 4]], np.float32))
-    array([4., 6.])
-    """
-    return np.add.reduce(x, axis=(0, *range(2, x.ndim)), dtype=np.float64)
-
-
-def column_dot(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The sum of x y, both (batch, features, *positions), over the batch and all positions: float64
-    (features,). No product is rounded to float32, and none overflows it.
-
-    >>> column_dot(np.array([[1, 2], [3, 4]], np.float32), np.array([[1, 1], [2, 2]], np.float32))
-    array([ 7., 10.])
-    """
-    if x.ndim == 2:
-        return np.einsum("bf,bf->f", x, y, dtype=np.float64)
-    shape = len(x), x.shape[1], math.prod(x.shape[2:])
-    return np.einsum("bfp,bfp->f", x.reshape(shape), y.reshape(shape), dtype=np.float64)
 
 
 def select(keep: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from minihash import core
 from minihash.checks import check_field, real_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
 from minihash.layers import mean_squared_error, softmax_cross_entropy
@@ -171,7 +172,8 @@ def epochs(
             )
         for batch in order[state.batch :]:
             rate = training.schedule.rate(training.rate, state.schedule, state.step)
-            state = advance(state, batch, rate)
+            with core.steady():
+                state = advance(state, batch, rate)
             loss, score = state.loss_sum / state.seen, state.correct / state.seen
             report = {"epoch": state.epoch + 1, "loss": loss, "rate": rate, "batches": len(order)}
             if classifies:

@@ -16,6 +16,7 @@ import pytest
 
 from minihash import core, data
 from minihash.cli import arguments, main
+from minihash.compile import kept
 from minihash.hashes import HASHES
 from minihash.hashes.options import options
 from minihash.runs.config import Config
@@ -191,7 +192,11 @@ def test_backends_says_what_is_taken_and_why_not(capsys):
     assert about["backends"].keys() == set(core.BACKENDS)
     for name, backend in about["backends"].items():
         assert backend["usable"] == (core.backends()[name] == "")
-    assert "numpy    taken" in printed(capsys, "backends")
+    said = printed(capsys, "backends")
+    assert "numpy    taken" in said
+    where = about["kernels"]["folder"]
+    assert about["kernels"]["bytes"] == (kept.size(Path(where)) if where else 0)
+    assert (f"kept in {where}" if where else "kernels  not kept") in said
 
 
 def test_the_help_says_what_the_engine_does(capsys):

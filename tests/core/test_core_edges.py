@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minihash.core import gather, matmul, matmul_backward, scatter_add
-from minihash.hashes import Identity, Lookup, Modulus, Uniform
+from minihash.hashes import Dirichlet, Identity, Lookup, Modulus, Uniform
 from minihash.weights import VirtualWeight
 from tests.support import core_cases as cc
 
@@ -145,6 +145,12 @@ def test_no_connection_is_zero_whatever_the_table_holds(backend, dtype, bad):
     )
     np.testing.assert_array_equal(dx, [[-30, 22]])
     np.testing.assert_array_equal(dtable, [0, 77, -50])
+
+
+@every_dtype
+def test_a_bucket_that_is_picked_has_a_sign(dtype):
+    w = VirtualWeight(W.shape, Dirichlet(4, 0.5, 3, signed=True), first_id=2**32 - 9)
+    equal(*(operations(inputs(dtype), backend, w) for backend in ("numba", "numpy")))
 
 
 @every_backend

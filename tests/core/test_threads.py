@@ -246,9 +246,9 @@ def test_the_number_of_threads(monkeypatch):
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "²", " 2"])
 def test_a_bad_number_in_the_environment_is_refused(monkeypatch, value):
     monkeypatch.setenv("MINIHASH_NUM_THREADS", value)
-    w = VirtualWeight((2, 2), Modulus(3))
+    w, x = VirtualWeight((200, 200), Uniform(3)), np.ones((1, 200))
     before = blas()
-    for call in (get_threads, lambda: gather(np.ones(3), w, "numba")):
+    for call in (get_threads, lambda: matmul(x, np.ones(3), w, "numba")):
         with pytest.raises(ValueError, match="MINIHASH_NUM_THREADS") as caught:
             call()
         assert repr(value) in str(caught.value) and "\n" not in str(caught.value)

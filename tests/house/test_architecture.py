@@ -160,7 +160,7 @@ def test_nothing_is_left_to_do(path):
 
 # Rooms that mypy checks, and the arguments of scalar bodies, which have no types.
 TYPED = ["hashes", "weights", "checks", "layers", "networks"]
-OF_BODIES = {"i", "residue", "state", "word", "seed", "h", "n"}
+OF_BODIES = {"i", "residue", "state", "word", "found", "seed", "h", "n"}
 OF_BODIES |= {"a", "r", "p", "kept", "before", "dstate"}
 
 

@@ -86,8 +86,8 @@ ARRAY_MUTANTS = [
     ),
     Mutant(
         "core/numba/recurrence.py",
-        "            if ends[b] <= t:\n                states[:, t + 1, b] = states[:, t, b]",
-        "            if ends[b] <= t:\n                states[0, t + 1, b] = states[0, t, b]",
+        "for k in range(len(states)):",
+        "for k in range(1):",
         "the second state of a sequence that has ended goes on",
         COMPILED,
     ),
@@ -97,6 +97,13 @@ ARRAY_MUTANTS = [
         "truncate > 0 and t % truncate == 0",
         "no gradient of the first state",
         "tests/layers/test_recurrent.py -k truncated_it_is and mixed",
+    ),
+    Mutant(
+        "core/numba/recurrence.py",
+        "inputs[t, b, features + c] = states[0, t, b, c]",
+        "inputs[t, b, features + c] = states[0, t + 1, b, c]",
+        "dV_hh meets the state after the step",
+        COMPILED,
     ),
     Mutant(
         "core/numba/cells.py",

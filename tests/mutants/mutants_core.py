@@ -98,6 +98,13 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/numba/products.py",
+        "split(-(-size // unit), count)",
+        "split(size // unit, count)",
+        "the last rows left out",
+        cut("uniform"),
+    ),
+    Mutant(
+        "core/numba/products.py",
         "y = np.empty((len(x), shape[0]), table.dtype)",
         'y = workspace("y", (len(x), shape[0]), table.dtype)',
         "an output that the next call overwrites",
@@ -183,10 +190,17 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/numba/single.py",
-        "piece = x[left : left + tile.size]",
-        "piece = x[: tile.size]",
+        "piece = x[left : left + columns]",
+        "piece = x[:columns]",
         "every piece meets the first inputs",
         "tests/core/test_core.py -k no_cut and uniform-float64",
+    ),
+    Mutant(
+        "core/numba/single.py",
+        "firsts[r] = first + U64(begin + r) * width",
+        "firsts[r] = first + U64(begin) * width",
+        "rows of one tile that are the first of them",
+        "tests/core/test_core.py -k one_example",
     ),
     Mutant(
         "core/numba/registers.py",

@@ -58,6 +58,14 @@ LAYER_MUTANTS = [
         jit=True,
     ),
     Mutant(
+        "core/numba/skinny.py",
+        "if first >= whole:",
+        "if first > whole:",
+        "rows that are no whole tile are left out after a whole block",
+        "tests/layers/test_recurrent_edges.py -k product_in_panels",
+        jit=True,
+    ),
+    Mutant(
         "layers/pooling.py",
         "in reversed(taps)",
         "in taps",

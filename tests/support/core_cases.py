@@ -83,7 +83,7 @@ def cut(monkeypatch, tile: int, side: int, partials: int) -> None:
     """Other tiles, parts and partial tables than the default ones."""
     settings = {
         parts: {"ENTRIES": tile, "PARTIALS": partials},
-        products: {"TILE": tile, "SIDE": side, "LEAST": 0},
+        products: {"CUT": products.CUT._replace(tile=tile, side=side, least=0)},
         rows: {"TILE": tile, "STRIP": side},
         single: {"PIECE": tile, "LEAST": tile},
         numba_backend: {"ENTRIES": tile},

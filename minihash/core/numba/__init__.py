@@ -9,6 +9,7 @@ a time.
     products.py    matmul and its backward, tile by tile
     folding.py     hashes that go round the table: equal rows and columns once
     rows.py        some rows of V
+    each.py        bodies of real numbers;  columns.py: sums over the batch
 """
 
 from functools import partial
@@ -17,12 +18,14 @@ import numpy as np
 
 from minihash.compile.jit import HAVE_NUMBA
 from minihash.core.numba import kernels
+from minihash.core.numba.columns import column_sum, normalise, normalise_backward
 from minihash.core.numba.convolution import convolve, convolve_backward
+from minihash.core.numba.each import each
 from minihash.core.numba.folding import matmul, matmul_backward
-from minihash.core.numba.parts import ENTRIES, apart, scattered, workspace
+from minihash.core.numba.parts import ENTRIES, apart, scattered, window, workspace
 from minihash.core.numba.recurrence import recur, recur_backward
 from minihash.core.numba.rows import gather_rows, scatter_add_rows
-from minihash.core.numpy import add, column_sum
+from minihash.core.numpy import add
 from minihash.core.threads import blocks, run_kernels
 from minihash.weights import VirtualWeight
 
@@ -32,10 +35,13 @@ __all__ = [
     "column_sum",
     "convolve",
     "convolve_backward",
+    "each",
     "gather",
     "gather_rows",
     "matmul",
     "matmul_backward",
+    "normalise",
+    "normalise_backward",
     "recur",
     "recur_backward",
     "scatter_add",
@@ -49,6 +55,8 @@ def available() -> str:
 
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    if some := w.derived("window", partial(window, w)):
+        return table[some].reshape(w.shape).copy()
     flat, loops = np.empty((1, w.size), table.dtype), kernels.of(w.hash)
 
     def part(some: slice) -> None:
@@ -61,6 +69,10 @@ def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:
 
 
 def scatter_add(dV: np.ndarray, w: VirtualWeight) -> np.ndarray:
+    if some := w.derived("window", partial(window, w)):
+        dtable = np.zeros(w.hash.buckets, dV.dtype)
+        dtable[some] += dV.reshape(-1)
+        return dtable
     flat, loops = (dV.T if w.transposed else dV).reshape(1, -1), kernels.of(w.hash)
 
     def part(some: slice, dtable: np.ndarray) -> None:

@@ -44,10 +44,10 @@ def lstm_backward(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
     what comes through dr, which is da. A pass for each gate: SIMD."""
     for r in range(rows):
         for c in range(hidden):
-            o, u, d = z[t, r, 3, c], kept[0, t, r, c], dstate[0, r, c] + dy[t, r, c]
+            o, u, d = z[t, r, 3, c], kept[0, t, r, c], dstate[0, r, c] + dy[r, t, c]
             dstate[1, r, c] = dstate[1, r, c] + d * o * (one - u * u)
         for c in range(hidden):
-            o, d = z[t, r, 3, c], dstate[0, r, c] + dy[t, r, c]
+            o, d = z[t, r, 3, c], dstate[0, r, c] + dy[r, t, c]
             da[t, r, 3, c] = d * kept[0, t, r, c] * (o * (one - o))
         for c in range(hidden):
             i = z[t, r, 0, c]
@@ -88,7 +88,7 @@ def gru_backward(t, rows, hidden, z, states, kept, dy, dstate, da, dp):
     directly."""
     for r in range(rows):
         for c in range(hidden):
-            update, n, d = z[t, r, 1, c], z[t, r, 2, c], dstate[0, r, c] + dy[t, r, c]
+            update, n, d = z[t, r, 1, c], z[t, r, 2, c], dstate[0, r, c] + dy[r, t, c]
             da[t, r, 2, c] = d * (one - update) * (one - n * n)
             da[t, r, 1, c] = d * (states[0, t, r, c] - n) * (update * (one - update))
             dstate[0, r, c] = d * update
@@ -115,7 +115,7 @@ def rnn_backward(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
     for r in range(rows):
         for c in range(hidden):
             h = z[t, r, 0, c]
-            da[t, r, 0, c] = (dstate[0, r, c] + dy[t, r, c]) * (one - h * h)
+            da[t, r, 0, c] = (dstate[0, r, c] + dy[r, t, c]) * (one - h * h)
             dstate[0, r, c] = zero
 
 
@@ -131,7 +131,7 @@ def relu_forward(t, rows, hidden, z, q, b_ih, b_hh, states, kept):
 def relu_backward(t, rows, hidden, z, states, kept, dy, dstate, da, dr):
     for r in range(rows):
         for c in range(hidden):
-            d = dstate[0, r, c] + dy[t, r, c]
+            d = dstate[0, r, c] + dy[r, t, c]
             da[t, r, 0, c] = choose(z[t, r, 0, c] <= zero, zero, d)
             dstate[0, r, c] = zero
 

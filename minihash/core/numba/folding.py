@@ -10,6 +10,8 @@ weight: the other way round), and backward the sums and the copies change places
 equal rows, dx copied to equal columns.
 """
 
+from functools import partial
+
 import numpy as np
 
 from minihash.core.numba import products, single
@@ -45,7 +47,7 @@ def unfold(y: np.ndarray, columns: int) -> np.ndarray:
 def matmul(
     x: np.ndarray, table: np.ndarray, w: VirtualWeight, b: np.ndarray | None = None
 ) -> np.ndarray:
-    shape = distinct(w)
+    shape = w.derived("distinct", partial(distinct, w))
     product = single.matmul if len(x) == 1 and single.pays(w) else products.matmul
     y = unfold(product(fold(x, shape[1]), table, w, shape), w.shape[0])
     if b is not None:
@@ -60,7 +62,7 @@ def matmul_backward(
     w: VirtualWeight,
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
-    shape = distinct(w)
+    shape = w.derived("distinct", partial(distinct, w))
     dy, x = fold(dy, shape[0]), fold(x, shape[1])
     dx, dtable = products.matmul_backward(dy, x, table, w, shape, need_dx)
     return unfold(dx, w.shape[1]) if need_dx else None, dtable

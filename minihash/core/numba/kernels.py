@@ -8,12 +8,12 @@ A word is a bucket, which is below 2^31 - 1, with its sign in the top bit: 0 for
 there is no connection (sign 0), all bits are 1. A sign is applied by an exclusive or of the top bit
 of the word and that of the number.
 
-Each loop has one kind of work: the arithmetic of a hash, which LLVM then turns into SIMD, or the
-memory accesses at the buckets, which would make the arithmetic scalar at ten times the cost. Where
-buckets run (identity, modulus) nothing is located, and windows of the table are copied.
+Each loop has one kind of work: the arithmetic of a hash or of signs, which LLVM then turns into
+SIMD, or the memory accesses at the buckets, which would make the arithmetic scalar at ten times the
+cost. Where buckets run (identity, modulus) nothing is located, and windows of the table are copied.
 
-`draw`, `place` and `sign` are bound to those of a hash (`of`). constants = (what draw and place
-read, what sign reads).
+`draw`, `place`, `pick` and `sign` are bound to those of a hash (`of`). constants = (what draw and
+place read, what sign reads).
 """
 
 from collections.abc import Callable
@@ -31,7 +31,8 @@ from minihash.hashes.xxh32 import U32, U64
 
 HIGH, LOW = U64(0xFFFFFFFF << 32), U64(0xFFFFFFFF)  # the words of an identifier
 BUCKET, NEGATIVE, MISSING = U32(2**31 - 1), U32(2**31), U32(2**32 - 1)  # of a word
-CHUNK = 1024  # drawn words between two loops: they stay in the first-level cache
+CHUNK = 1024  # words between two loops: they stay in the first-level cache
+STEPS = np.arange(CHUNK, dtype=U32)  # a loop's own counter has 64 bits: half the SIMD lanes
 
 
 class Loops(NamedTuple):
@@ -69,18 +70,25 @@ def bits(numbers: np.ndarray) -> np.ndarray:
 
 def of(hash_: Hash) -> Loops:
     """The loops of a hash."""
-    return Loops(hash_, *made(*hash_.stages, run_of(hash_) > 1))
+    return Loops(hash_, *made(*hash_.stages, hash_.pick, run_of(hash_) > 1))
 
 
 @cache
-def made(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> tuple:
+def made(
+    draw: Callable,
+    place: Callable | None,
+    sign: Callable | None,
+    pick: Callable | None,
+    runs: bool,
+) -> tuple:
     def of_hash(body: Callable) -> Callable:
-        name = f"{body.__name__}-{draw.__qualname__}"
-        return compiled(bound(body, name, draw=draw, place=place, sign=sign or always), njit)
+        names = {"draw": draw, "place": place, "pick": pick, "sign": sign or always}
+        return compiled(bound(body, f"{body.__name__}-{draw.__qualname__}", **names), njit)
 
     if runs:
         return None, of_hash(read_runs), of_hash(add_runs)
-    locate = of_hash(locate_placed if place else locate_drawn)
+    placed = locate_picked if pick else locate_placed
+    locate = of_hash(placed if place else locate_drawn)
     return locate, compiled(read_words, njit), compiled(add_words, njit)
 
 
@@ -104,9 +112,9 @@ def locate_drawn(firsts, words, constants):
         while start < columns:  # again only where the residue or the low word wraps
             i = firsts[r] + U64(start)
             residue, high, low = i % n, i & HIGH, U32(i & LOW)
-            chunk = words[r, start : start + unbroken(low, n - residue)]
+            chunk = words[r, start : start + min(CHUNK, unbroken(low, n - residue))]
             for c in range(chunk.size):
-                i = high | U64(U32(low + U32(c)))
+                i = high | U64(U32(low + STEPS[c]))
                 chunk[c] = word(draw(i, residue + U64(c), state), sign(i, key))
             start += chunk.size
 
@@ -123,11 +131,34 @@ def locate_placed(firsts, words, constants):
             residue, high, low = i % n, i & HIGH, U32(i & LOW)
             chunk = words[r, start : start + min(CHUNK, unbroken(low, n - residue))]
             for c in range(chunk.size):
-                drawn[c] = draw(high | U64(U32(low + U32(c))), residue + U64(c), state)
+                drawn[c] = draw(high | U64(U32(low + STEPS[c])), residue + U64(c), state)
             for c in range(chunk.size):
                 chunk[c] = place(drawn[c], state)
             for c in range(chunk.size):
                 chunk[c] = word(chunk[c], sign(high | U64(U32(low + U32(c))), key))
+            start += chunk.size
+
+
+def locate_picked(firsts, words, constants):
+    rows, columns = words.shape
+    state, key = constants
+    n = state[0]
+    at, rest = np.empty(CHUNK, np.uint32), np.empty(CHUNK, np.uint32)  # the halves of drawn words
+    found = np.empty(CHUNK, np.uint64)
+    for r in range(rows):
+        start = 0
+        while start < columns:
+            i = firsts[r] + U64(start)
+            residue, high, low = i % n, i & HIGH, U32(i & LOW)
+            chunk = words[r, start : start + min(CHUNK, unbroken(low, n - residue))]
+            for c in range(chunk.size):
+                drawn = draw(high | U64(U32(low + STEPS[c])), residue + U64(c), state)
+                at[c], rest[c] = U32(drawn & LOW), U32(drawn >> U64(32))
+            for c in range(chunk.size):
+                found[c] = place(U64(at[c]), state)
+            for c in range(chunk.size):
+                bucket = pick(U64(rest[c]) << U64(32) | U64(at[c]), found[c])
+                chunk[c] = word(bucket, sign(high | U64(U32(low + STEPS[c])), key))
             start += chunk.size
 
 
@@ -139,23 +170,41 @@ def unbroken(low, most):
 
 def read_words(table, tile, words):
     tile, words = tile.reshape(-1), words.reshape(-1)
-    top = U64(8 * table.itemsize - 32)
-    for k in range(words.size):
-        if words[k] != MISSING:
-            tile[k] = table[words[k] & BUCKET]
-    for k in range(words.size):
-        signed = tile[k] ^ U64(words[k] & NEGATIVE) << top
-        tile[k] = U64(0) if words[k] == MISSING else signed
+    at, top, zero = np.empty(CHUNK, np.uint32), top_bit(tile), tile.dtype.type(0)
+    for start in range(0, words.size, CHUNK):
+        chunk, values = words[start : start + CHUNK], tile[start : start + CHUNK]
+        for c in range(chunk.size):
+            at[c] = U32(0) if chunk[c] == MISSING else chunk[c] & BUCKET
+        for c in range(chunk.size):
+            values[c] = table[at[c]]
+        for c in range(chunk.size):
+            minus = tile.dtype.type(chunk[c] >> U32(31)) * top
+            values[c] = zero if chunk[c] == MISSING else values[c] ^ minus
 
 
 def add_words(tile, bits, dtable, words):
+    """Where there is no connection, -0 is added, which changes nothing, to one bucket after
+    another, so that no addition waits for the one before."""
     tile, bits, words = tile.reshape(-1), bits.reshape(-1), words.reshape(-1)
-    top = U64(8 * tile.itemsize - 32)
-    for k in range(words.size):
-        bits[k] ^= U64(words[k] & NEGATIVE) << top
-    for k in range(words.size):
-        if words[k] != MISSING:
-            dtable[words[k] & BUCKET] += tile[k]
+    at, top, spare = np.empty(CHUNK, np.uint32), top_bit(bits), CHUNK - 1
+    while spare >= dtable.size:
+        spare >>= 1
+    for start in range(0, words.size, CHUNK):
+        chunk, values = words[start : start + CHUNK], tile[start : start + CHUNK]
+        signed = bits[start : start + CHUNK]
+        for c in range(chunk.size):
+            missing = chunk[c] == MISSING
+            at[c] = U32(c & spare) if missing else chunk[c] & BUCKET
+            minus = bits.dtype.type(chunk[c] >> U32(31)) * top
+            signed[c] = top if missing else signed[c] ^ minus
+        for c in range(chunk.size):
+            dtable[at[c]] += values[c]
+
+
+def top_bit(bits):
+    """The sign of the numbers in this array of bits."""
+    ones = bits.dtype.type(~bits.dtype.type(0))
+    return bits.dtype.type(ones ^ bits.dtype.type(ones >> bits.dtype.type(1)))
 
 
 def read_runs(table, tile, firsts, state, run):

@@ -46,6 +46,19 @@ def apart(w: VirtualWeight, shape: tuple[int, ...] | None = None) -> bool:
     return run > 1 and w.first_id // run == last // run
 
 
+def window(w: VirtualWeight) -> slice | None:
+    """What of the table V is a copy of; None if V is not, or is worth several threads.
+
+    >>> from minihash.hashes import Modulus
+    >>> window(VirtualWeight((2, 3), Modulus(12), first_id=16))
+    slice(4, 10, None)
+    """
+    if w.size > ENTRIES or w.transposed or w.hash.stages[2] is not None or not apart(w):
+        return None
+    first = int(w.hash.bucket(np.array([w.first_id], np.uint64))[0])
+    return slice(first, first + w.size)
+
+
 def scattered(
     parts: list[Callable[[np.ndarray], None]],
     buckets: int,

@@ -4,39 +4,56 @@
     backward   dx[:, columns] = sum over rows of dy V           a part: some columns
                dV             = dy^T x, of a tile at a time, scatter-added at once
 
-A tile of a transposed view is the transpose of a tile of the weight itself. x and dy are used where
-they lie, whatever the batch: V is hashed once a pass, and the extra memory is a few tiles a thread
-and the partial tables.
+A part is one call of a compiled loop over its tiles (`forward`, `backward`), in which BLAS is
+called too (blas.py): so a thread meets the interpreter's lock once a part. A tile of a transposed
+view is the transpose of a tile of the weight itself. x and dy are used where they lie, whatever the
+batch: V is hashed once a pass, and the extra memory is a tile a thread and the partial tables.
 """
 
-from functools import partial
+import threading
+from collections.abc import Callable
+from functools import cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
-from minihash.core.numba import kernels
-from minihash.core.numba.parts import apart, scattered, workspace
-from minihash.core.threads import blas_on_one_thread, blocks, run, split
+from minihash.compile.body import bound, compiled
+from minihash.compile.jit import njit
+from minihash.core.numba import blas, kernels
+from minihash.core.numba.guard import check_buckets, run_of, trusted
+from minihash.core.numba.kernels import bits
+from minihash.core.numba.parts import apart, scattered
+from minihash.core.threads import blas_on_one_thread, run, split
+from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
-SIDE = 256  # rows or columns of V in a part, at most,
-PARTS = 8  # of at least so many parts, unless they would have
-LEAST = 2**16  # fewer virtual weights, which are not worth a thread's while
-TILE = 2**17  # entries of a tile: with their words they stay in the second-level cache
 
+
+class Cut(NamedTuple):
+    """How V is cut."""
+
+    side: int = 256  # rows or columns of V in a part, at most,
+    parts: int = 8  # of at least so many parts, unless they would have
+    least: int = 2**16  # fewer virtual weights, for which BLAS would be slow;
+    pair: int = 2**15  # but two parts from so many on: less is not worth a thread's while
+    tile: int = 2**18  # entries of a tile, at most
+    unit: int = 16  # rows or columns that BLAS and the hash loops take at once
+
+
+CUT = Cut()
 Shape = tuple[int, int]
+Part = tuple[int, int, int]  # some rows (or columns) start .. stop - 1, and what a tile has of the others
 
 
 def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> np.ndarray:
     """y = x V^T. shape: the first rows and columns of V that count."""
-    y = np.empty((len(x), shape[0]), table.dtype)
+    plan = planned(w, shape, table.dtype)
+    y, tables = np.empty((len(x), shape[0]), table.dtype), (table, bits(table))
 
-    def part(rows: slice) -> None:
-        for columns in blocks(shape[1], beside(rows)):
-            V = Tile(w, rows, columns, table.dtype)
-            V.read(table)
-            multiply(x[:, columns], V.values.T, y[:, rows], columns.start == 0)
+    def part(some: Part) -> None:
+        plan.forward(x, y, tables, plan.place, space(plan, table.dtype), *some)
 
-    run([partial(part, rows) for rows in parts(*shape)])
+    run([partial(part, some) for some in plan.rows])
     return y
 
 
@@ -49,70 +66,185 @@ def matmul_backward(
     need_dx: bool = True,
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """dx = dy V (None unless there is need of it) and dtable. shape: as for `matmul`."""
-    dx = np.empty((len(x), shape[1]), table.dtype) if need_dx else None
+    plan = planned(w, shape, table.dtype)
+    dx = np.empty((len(x), shape[1]), table.dtype) if need_dx else x[:0]
+    tables = table, bits(table)
 
-    def part(columns: slice, dtable: np.ndarray) -> None:
-        for rows in blocks(shape[0], beside(columns)):
-            V = Tile(w, rows, columns, table.dtype)
-            if need_dx:
-                V.read(table)
-                multiply(dy[:, rows], V.values, dx[:, columns], rows.start == 0)
-            V.add_product(dy[:, rows], x[:, columns], dtable)
+    def part(some: Part, dtable: np.ndarray) -> None:
+        own = space(plan, table.dtype)
+        plan.backward(dy, x, dx, dtable, tables, plan.place, own, *some)
 
-    work = [partial(part, columns) for columns in parts(*shape[::-1])]
-    most = max(2, w.size // w.hash.buckets)  # to clear and merge a table costs as its additions
+    work = [partial(part, some) for some in plan.columns]
+    most = max(2, w.size // table.size)  # to clear and merge a table costs as its additions
     with blas_on_one_thread():
-        dtable = scattered(work, w.hash.buckets, table.dtype, most, apart(w, shape))
-    return dx, dtable
+        dtable = scattered(work, table.size, table.dtype, most, plan.apart)
+    return dx if need_dx else None, dtable
 
 
-def parts(size: int, other: int) -> list[slice]:
+class Plan(NamedTuple):
+    """How the products of a weight are computed."""
+
+    forward: Callable
+    backward: Callable
+    place: tuple  # what the loops know of it: first_id, step, transposed, constants of its hash, run
+    rows: list[Part]
+    columns: list[Part]
+    tile: int  # entries of the largest tile
+    words: int  # of its words
+    apart: bool
+
+
+def planned(w: VirtualWeight, shape: Shape, dtype: np.dtype) -> Plan:
+    """The plan for the first rows and columns of V. Raises ValueError for a hash that leaves its
+    table."""
+
+    def plan() -> Plan:
+        runs, rows, columns = run_of(w.hash) > 1, parts(*shape), parts(*shape[::-1])
+        if not trusted(w.hash):
+            count, length = w.shape[::-1] if w.transposed else w.shape
+            firsts = U64(w.first_id) + np.arange(count, dtype=np.uint64) * U64(length)
+            check_buckets(w.hash, firsts, length)
+        constants = w.hash.state[0] if runs else w.hash.state
+        place = U64(w.first_id), U64(max(w.strides)), w.transposed, constants, U64(w.hash.run)
+        tile = max((stop - start) * beside for start, stop, beside in (*rows, *columns))
+        loops = compiled_for(*w.hash.stages, w.hash.pick, runs, dtype)
+        return Plan(*loops, place, rows, columns, tile, 0 if runs else tile, apart(w, shape))
+
+    return w.derived((CUT, shape, dtype), plan)
+
+
+def parts(size: int, other: int) -> list[Part]:
     """`size` rows (or columns) of `other` entries in parts: as many as a power of 2, so that 2, 4
     or 8 threads have equal shares."""
-    most = max(min(SIDE, -(-size // PARTS)), LEAST // other)
-    count = -(-size // most)
-    return list(split(size, 1 << count.bit_length() - 1))
+    least = CUT.least // other
+    if size * other >= CUT.pair:
+        least = min(least, -(-size // 2))
+    most = max(min(CUT.side, -(-size // CUT.parts)), least)
+    count, unit = 1 << (-(-size // most)).bit_length() - 1, min(CUT.unit, most)
+    ends = [(unit * s.start, min(unit * s.stop, size)) for s in split(-(-size // unit), count)]
+    return [(start, stop, beside(stop - start, other)) for start, stop in ends if start < stop]
 
 
-def beside(part: slice) -> int:
-    """How many columns (or rows) a tile of this part has, at most."""
-    return max(1, TILE // (part.stop - part.start))
+def beside(part: int, other: int) -> int:
+    """How many of the `other` rows (or columns) a tile of a part has.
+
+    >>> beside(100, 784), beside(1000, 784)
+    (784, 272)
+    """
+    most = max(1, CUT.tile // part)
+    unit, each = min(CUT.unit, most), -(-other // -(-other // most))
+    return min(other, -(-each // unit) * unit)
 
 
-class Tile:
-    """V[rows, columns], in this thread's workspace: one at a time."""
-
-    def __init__(self, w: VirtualWeight, rows: slice, columns: slice, dtype: np.dtype) -> None:
-        self.transposed = w.transposed
-        if w.transposed:
-            rows, columns = columns, rows
-        step = np.uint64(max(w.strides))
-        firsts = np.arange(rows.start, rows.stop, dtype=np.uint64) * step
-        firsts += np.uint64(w.first_id + columns.start)
-        self.loops = kernels.of(w.hash)
-        self.where = self.loops.locate(firsts, columns.stop - columns.start)
-        self.memory = workspace("tile", (firsts.size, columns.stop - columns.start), dtype)
-
-    @property
-    def values(self) -> np.ndarray:
-        return self.memory.T if self.transposed else self.memory
-
-    def read(self, table: np.ndarray) -> None:
-        self.loops.read(table, self.memory, self.where)
-
-    def add_product(self, dy: np.ndarray, x: np.ndarray, dtable: np.ndarray) -> None:
-        """dtable[bucket] += sign * dy^T x. Overwrites the values."""
-        a, b = (x, dy) if self.transposed else (dy, x)
-        # A column times a row: np.matmul has no fast way for it.
-        (np.multiply if len(a) == 1 else np.matmul)(a.T, b, out=self.memory)
-        self.loops.add(self.memory, dtable, self.where)
+def space(plan: Plan, dtype: np.dtype) -> tuple[np.ndarray, ...]:
+    """This thread's memory for a tile: its values, these as bits, its words."""
+    kept = OWN.__dict__.get(dtype)
+    if kept is None or kept[0].size < plan.tile or kept[2].size < plan.words:
+        tile = np.empty(plan.tile, dtype)
+        kept = OWN.__dict__[dtype] = tile, bits(tile), np.empty(plan.words, np.uint32)
+    return kept
 
 
-def multiply(a: np.ndarray, b: np.ndarray, sums: np.ndarray, first: bool) -> None:
-    """sums = a b if it is the first product of a sum, else sums += a b."""
-    if first:
-        np.matmul(a, b, out=sums)
-        return
-    for some in blocks(len(a), max(1, TILE // b.shape[1])):
-        product = workspace("product", (some.stop - some.start, b.shape[1]), sums.dtype)
-        sums[some] += np.matmul(a[some], b, out=product)
+OWN = threading.local()
+
+
+@cache
+def compiled_for(
+    draw: Callable,
+    place: Callable | None,
+    sign: Callable | None,
+    pick: Callable | None,
+    runs: bool,
+    dtype: np.dtype,
+) -> tuple[Callable, Callable]:
+    """`forward` and `backward` of a hash."""
+    locate, read, add = kernels.made(draw, place, sign, pick, runs)
+    roles = {"locate": found_in_runs if runs else bound(found, "found", locate_words=locate)}
+    roles |= {"read": bound(copied if runs else looked_up, "read", read_tile=read)}
+    roles |= {"add": bound(added_to_runs if runs else added, "add", add_tile=add)}
+    label = f"{draw.__qualname__}, {sign.__qualname__ if sign else ''}, {dtype}"
+    for name, role in roles.items():
+        roles[name] = bound(role, f"{role.__name__}<{label}>")
+    roles["product"] = blas.product_of(dtype)
+    return tuple(
+        compiled(bound(body, f"{body.__name__}<{label}>", **roles), njit)
+        for body in (forward, backward)
+    )
+
+
+# Loops. tables: a table and its bits; weight: a plan's `place`; own: of `space`.
+
+
+def forward(x, y, tables, weight, own, start, stop, beside):
+    """The rows start .. stop - 1 of V."""
+    transposed, columns = weight[2], x.shape[1]
+    for left in range(0, columns, beside):
+        right = min(left + beside, columns)
+        rows, others = (left, right), (start, stop)
+        firsts, length = ids(weight, rows, others) if transposed else ids(weight, others, rows)
+        tile, bits, where = locate(firsts, length, own, weight)
+        read(tables, tile, bits, where)
+        if transposed:
+            product(x[:, left:right], tile, y[:, start:stop], left > 0)
+        else:
+            product(x[:, left:right], tile.T, y[:, start:stop], left > 0)
+
+
+def backward(dy, x, dx, dtable, tables, weight, own, start, stop, beside):
+    """The columns start .. stop - 1 of V. dx has no rows where it is not wanted."""
+    transposed, rows = weight[2], dy.shape[1]
+    for left in range(0, rows, beside):
+        right = min(left + beside, rows)
+        here, others = (left, right), (start, stop)
+        firsts, length = ids(weight, others, here) if transposed else ids(weight, here, others)
+        tile, bits, where = locate(firsts, length, own, weight)
+        if len(dx):
+            read(tables, tile, bits, where)
+        if transposed:
+            if len(dx):
+                product(dy[:, left:right], tile.T, dx[:, start:stop], left > 0)
+            product(x[:, start:stop].T, dy[:, left:right], tile, False)
+        else:
+            if len(dx):
+                product(dy[:, left:right], tile, dx[:, start:stop], left > 0)
+            product(dy[:, left:right].T, x[:, start:stop], tile, False)
+        add(tile, bits, dtable, where)
+
+
+def ids(weight, across, along):
+    """The first identifiers of the rows of a tile, and how many follow each."""
+    firsts = np.empty(across[1] - across[0], np.uint64)
+    for r in range(firsts.size):
+        firsts[r] = weight[0] + U64(across[0] + r) * weight[1] + U64(along[0])
+    return firsts, along[1] - along[0]
+
+
+def shaped(memory, firsts, length):
+    return memory[: firsts.size * length].reshape(firsts.size, length)
+
+
+def found(firsts, length, own, weight):
+    words = shaped(own[2], firsts, length)
+    locate_words(firsts, words, weight[3])
+    return shaped(own[0], firsts, length), shaped(own[1], firsts, length), words
+
+
+def looked_up(tables, tile, bits, words):
+    read_tile(tables[1], bits, words)
+
+
+def added(tile, bits, dtable, words):
+    add_tile(tile, bits, dtable, words)
+
+
+def found_in_runs(firsts, length, own, weight):
+    where = firsts, weight[3], weight[4]
+    return shaped(own[0], firsts, length), shaped(own[1], firsts, length), where
+
+
+def copied(tables, tile, bits, where):
+    read_tile(tables[0], tile, where[0], where[1], where[2])
+
+
+def added_to_runs(tile, bits, dtable, where):
+    add_tile(tile, bits, dtable, where[0], where[1], where[2])

@@ -52,40 +52,60 @@ def parts(batch: int, V_hh: np.ndarray) -> list[slice]:
 # Kernels of loops.py: `multiply` is a product of skinny.py, `step` and `step_back` are a cell's.
 
 
-def go_through(ends, z, states, kept, W, b_ih, b_hh):
+def go_through(ends, z, states, kept, inputs, y, W, b_ih, b_hh):
     """All steps of a part. z (length, rows, G, hidden), of V_ih x, becomes the gates; states
     (states, length + 1, rows, hidden), of which the first is given; kept (kept, length, rows,
+    hidden); h goes into inputs (length, rows, features + hidden) too, and into y (rows, length,
     hidden)."""
     length, rows, count, hidden = z.shape
-    r = np.empty_like(z[0])
+    features, r = inputs.shape[2] - hidden, np.empty((rows, count, hidden), z.dtype)
     for t in range(length):
-        multiply(states[0, t], W, r.reshape(rows, count * hidden))
+        multiply(states[0, t].reshape(-1), hidden, W, r.reshape(rows, count * hidden))
         step(t, rows, hidden, z, r, b_ih, b_hh, states, kept)
         for b in range(rows):
-            if ends[b] <= t:
-                states[:, t + 1, b] = states[:, t, b]
+            over = ends[b] <= t
+            if over:
+                for k in range(len(states)):
+                    for c in range(hidden):
+                        states[k, t + 1, b, c] = states[k, t, b, c]
+            for c in range(hidden):
+                inputs[t, b, features + c] = states[0, t, b, c]
+                y[b, t, c] = zero if over else states[0, t + 1, b, c]
 
 
 def go_back(ends, z, states, kept, dy, dstate, da, dr, W, truncate):
-    """All steps of a part, the last first. dstate (states, rows, hidden), of the last state,
-    becomes that of the first; da and dr are written, each of z's shape, or one array."""
+    """All steps of a part, the last first. dy (rows, length, hidden); dstate (states, rows,
+    hidden), of the last state, becomes that of the first; da and dr are written, each of z's shape,
+    or one array."""
     length, rows, count, hidden = z.shape
-    idle, through = np.empty_like(dstate), np.empty_like(dstate[0])
+    idle = np.empty((len(dstate), rows, hidden), z.dtype)
+    through = np.empty((rows, hidden), z.dtype)
     for t in range(length - 1, -1, -1):
-        idle[:] = dstate
+        for k in range(len(dstate)):
+            for b in range(rows):
+                for c in range(hidden):
+                    idle[k, b, c] = dstate[k, b, c]
         step_back(t, rows, hidden, z, states, kept, dy, dstate, da, dr)
         for b in range(rows):
             if ends[b] <= t:
-                da[t, b] = 0
-                dr[t, b] = 0
-        if t > 0 and truncate > 0 and t % truncate == 0:
-            dstate[:] = 0
-        else:
-            multiply(dr[t].reshape(rows, count * hidden), W, through)
-            dstate[0] += through
-        for b in range(rows):
-            if ends[b] <= t:
-                dstate[:, b] = idle[:, b]
+                for g in range(count):
+                    for c in range(hidden):
+                        da[t, b, g, c] = zero
+                        dr[t, b, g, c] = zero
+        cut = t > 0 and truncate > 0 and t % truncate == 0
+        if not cut:
+            multiply(dr[t].reshape(-1), count * hidden, W, through)
+        for k in range(len(dstate)):
+            for b in range(rows):
+                if ends[b] <= t:
+                    for c in range(hidden):
+                        dstate[k, b, c] = idle[k, b, c]
+                elif cut:
+                    for c in range(hidden):
+                        dstate[k, b, c] = zero
+                elif k == 0:
+                    for c in range(hidden):
+                        dstate[k, b, c] += through[b, c]
 
 
 def recur(
@@ -115,16 +135,12 @@ def recur(
         kept = tape.kept[part].reshape(cell.kept, length, rows, hidden)
         own[:, :, :features] = x[part].swapaxes(0, 1)
         own[np.arange(length)[:, None] >= ends] = 0
-        of_x = own.reshape(-1, features + hidden)[:, :features]
-        skinny.multiply(of_x, W_ih, gates.reshape(-1, count * hidden))
+        skinny.multiply(own.reshape(-1), features + hidden, W_ih, gates.reshape(-1, count * hidden))
         for k, initial in enumerate(state):
             states[k, 0] = initial[part]
-        loop(ends, gates, states, kept, W_hh, *biases)
-        own[:, :, features:] = states[0, :-1]
+        loop(ends, gates, states, kept, own, y[part], W_hh, *biases)
         for k, last in enumerate(final):
             last[part] = states[k, -1]
-        y[part] = states[0, 1:].swapaxes(0, 1)
-        y[part][np.arange(length) >= ends[:, None]] = 0
 
     run([partial(go, part) for part in parts(batch, V_hh)])
     return y, final, tape
@@ -136,7 +152,7 @@ def recur_backward(
     """The contract's `recur_backward`."""
     if (cell := cell_of(layer)) is None:
         return normative.recur_backward(layer, tape, dy, dfinal)
-    V_ih, V_hh = tape.V_ih, tape.V_hh
+    V_ih, V_hh, dy = tape.V_ih, tape.V_hh, np.ascontiguousarray(dy)
     batch, length, hidden = dy.shape
     count, features = layer.gates, V_ih.shape[1]
     width = count * hidden
@@ -154,14 +170,12 @@ def recur_backward(
         )
         states = tape.states[part].reshape(len(dfinal), length + 1, rows, hidden)
         kept = tape.kept[part].reshape(cell.kept, length, rows, hidden)
-        dy_ = workspace("recurrent dy", (length, rows, hidden), dy.dtype)
-        dy_[:] = dy[part].swapaxes(0, 1)
         own = np.stack([d[part] for d in dfinal])
-        loop(ends, gates, states, kept, dy_, own, da_, dr_, W_hh, layer.truncate or 0)
+        loop(ends, gates, states, kept, dy[part], own, da_, dr_, W_hh, layer.truncate or 0)
         for k, first in enumerate(dstate):
             first[part] = own[k]
         dx_ = workspace("recurrent dx", (length, rows, features), dy.dtype)
-        skinny.multiply(da_.reshape(-1, width), W_ih, dx_.reshape(-1, features))
+        skinny.multiply(da_.reshape(-1), width, W_ih, dx_.reshape(-1, features))
         dx[part] = dx_.swapaxes(0, 1)
 
     run([partial(go, part) for part in parts(batch, V_hh)])

@@ -25,7 +25,7 @@ from minihash.core.threads import run_kernels, split
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
-PIECE = 4096  # entries of a row
+PIECE = 2**14  # entries that are located, read and multiplied at once
 LEAST = 2**20  # entries of a part: a thread that wakes takes as long as half of them
 
 
@@ -49,10 +49,10 @@ def matmul(
     period = w.hash.buckets // w.shape[1] if run == w.hash.buckets else rows
     if not count <= period <= rows:  # a table of few rows stays in the cache in any order
         period = rows
-    loop = dots(*w.hash.stages, run > 1)
+    loop = dots(*w.hash.stages, w.hash.pick, run > 1)
 
     def part(some: slice) -> None:
-        tile = workspace("tile", (min(columns, PIECE),), table.dtype)
+        tile = workspace("tile", (PIECE,), table.dtype)
         words = workspace("words", tile.shape, np.uint32)
         place = some.start, some.stop, period, first, width
         loop(place, table, bits(table), x[0], y[0], tile, bits(tile), words, w.hash.state, U64(run))
@@ -62,36 +62,47 @@ def matmul(
 
 
 @cache
-def dots(draw: Callable, place: Callable | None, sign: Callable | None, runs: bool) -> Callable:
+def dots(
+    draw: Callable,
+    place: Callable | None,
+    sign: Callable | None,
+    pick: Callable | None,
+    runs: bool,
+) -> Callable:
     """The compiled loop of a hash."""
     if runs:
         body, names = dots_runs, {"draw": draw}
     else:
-        locate, read, _ = kernels.made(draw, place, sign, runs)
+        locate, read, _ = kernels.made(draw, place, sign, pick, runs)
         body, names = dots_read, {"locate": locate, "read": read}
     return compiled(bound(body, f"{body.__name__}-{draw.__qualname__}", **names), njit)
 
 
-# Templates. Of the rows begin, begin + period, ... for begin in start .. stop - 1.
+# Templates.
 
 
 def dots_read(place, table, table_bits, x, y, tile, tile_bits, words, constants, run):
-    start, stop, period, first, width = place
-    firsts = np.empty(1, np.uint64)
-    for begin in range(start, stop):
-        for r in range(begin, y.size, period):
-            y[r] = 0
-            for left in range(0, x.size, tile.size):
-                piece = x[left : left + tile.size]
-                firsts[0] = first + U64(r) * width + U64(left)
-                where = words[: piece.size].reshape(1, -1)
-                locate(firsts, where, constants)
-                read(table_bits, tile_bits[: piece.size], where)
-                y[r] += dot(tile[: piece.size], piece)
+    """Of the rows start .. stop - 1, some at a time."""
+    start, stop, _, first, width = place
+    columns = min(x.size, tile.size)
+    firsts = np.empty(tile.size // columns, np.uint64)
+    for begin in range(start, stop, firsts.size):
+        rows = min(firsts.size, stop - begin)
+        y[begin : begin + rows] = 0
+        for left in range(0, x.size, columns):
+            piece = x[left : left + columns]
+            for r in range(rows):
+                firsts[r] = first + U64(begin + r) * width + U64(left)
+            where = words[: rows * piece.size].reshape(rows, piece.size)
+            locate(firsts[:rows], where, constants)
+            read(table_bits, tile_bits[: where.size], where)
+            for r in range(rows):
+                y[begin + r] += dot(tile[r * piece.size : (r + 1) * piece.size], piece)
 
 
 def dots_runs(place, table, table_bits, x, y, tile, tile_bits, words, constants, run):
-    """A window of the table is read where it lies."""
+    """Of the rows begin, begin + period, ... for begin in start .. stop - 1. A window of the table
+    is read where it lies."""
     start, stop, period, first, width = place
     state = constants[0]
     for begin in range(start, stop):

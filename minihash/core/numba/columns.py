@@ -1,0 +1,113 @@
+"""Sums over the batch, in compiled loops; where there are positions, NumPy's.
+
+    column_sum   sums[c] = sum over the rows r of x[r, c]
+    normalise    and its backward: see core/arrays.py
+
+Row after row is added to float64 sums that stay in the first-level cache: that is SIMD, and the
+order of the sums is NumPy's.
+"""
+
+from functools import cache
+from collections.abc import Callable
+
+import numpy as np
+
+from minihash.compile.body import compiled
+from minihash.compile.jit import njit
+from minihash.core import numpy as plain
+
+
+@cache
+def loop(body: Callable) -> Callable:
+    return compiled(body, njit)
+
+
+def column_sum(dy: np.ndarray) -> np.ndarray:
+    sums, db = np.zeros(dy.shape[1]), np.empty(dy.shape[1], dy.dtype)
+    loop(column_sums)(dy, sums, db)
+    return db
+
+
+def normalise(
+    x: np.ndarray,
+    gamma: np.ndarray,
+    beta: np.ndarray,
+    eps: float,
+    known: tuple[np.ndarray, np.ndarray] | None,
+) -> tuple[np.ndarray, ...]:
+    if x.ndim != 2:
+        return plain.normalise(x, gamma, beta, eps, known)
+    mean, var = np.zeros((2, len(gamma))) if known is None else known
+    y, x_hat, r = np.empty_like(x), np.empty_like(x), np.empty_like(gamma)
+    loop(forward)(x, gamma, beta, eps, known is None, mean, var, r, x_hat, y)
+    return y, x_hat, r, mean, var
+
+
+def normalise_backward(
+    dy: np.ndarray, x_hat: np.ndarray, slope: np.ndarray, known: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if dy.ndim != 2:
+        return plain.normalise_backward(dy, x_hat, slope, known)
+    dx, sums = np.empty_like(dy), np.zeros((2, len(slope)))
+    dgamma, dbeta = np.empty((2, len(slope)), dy.dtype)
+    loop(backward)(dy, x_hat, slope, known, sums, dx, dgamma, dbeta)
+    return dx, dgamma, dbeta
+
+
+# Loops.
+
+
+def column_sums(x, sums, rounded):
+    rows, columns = x.shape
+    for r in range(rows):
+        for c in range(columns):
+            sums[c] += x[r, c]
+    for c in range(columns):
+        rounded[c] = sums[c]
+
+
+def forward(x, gamma, beta, eps, of_batch, mean, var, r, x_hat, y):
+    """r holds the mean, rounded, until the deviations from it are known."""
+    rows, columns = x.shape
+    if of_batch:
+        for k in range(rows):
+            for c in range(columns):
+                mean[c] += x[k, c]
+        for c in range(columns):
+            mean[c] /= rows
+    for c in range(columns):
+        r[c] = mean[c]
+    for k in range(rows):
+        for c in range(columns):
+            x_hat[k, c] = x[k, c] - r[c]
+    if of_batch:
+        for k in range(rows):
+            for c in range(columns):
+                var[c] += np.float64(x_hat[k, c]) * np.float64(x_hat[k, c])
+        for c in range(columns):
+            var[c] /= rows
+    for c in range(columns):
+        r[c] = 1 / np.sqrt(var[c] + eps)
+    for k in range(rows):
+        for c in range(columns):
+            x_hat[k, c] *= r[c]
+            y[k, c] = x_hat[k, c] * gamma[c] + beta[c]
+
+
+def backward(dy, x_hat, slope, known, sums, dx, dgamma, dbeta):
+    """dgamma and dbeta hold their shares in an entry of dx, until that is known."""
+    rows, columns = dy.shape
+    for k in range(rows):
+        for c in range(columns):
+            sums[0, c] += np.float64(dy[k, c]) * np.float64(x_hat[k, c])
+            sums[1, c] += dy[k, c]
+    for c in range(columns):
+        dgamma[c], dbeta[c] = sums[0, c] / -rows, sums[1, c] / rows
+    for k in range(rows):
+        for c in range(columns):
+            if known:
+                dx[k, c] = dy[k, c] * slope[c]
+            else:
+                dx[k, c] = (x_hat[k, c] * dgamma[c] + dy[k, c] - dbeta[c]) * slope[c]
+    for c in range(columns):
+        dgamma[c], dbeta[c] = sums[0, c], sums[1, c]
