@@ -22,9 +22,10 @@ import errno
 import os
 import sys
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from minihash.cli.arguments import parser
+from minihash.cli.streams import open_missing
 
 HINTS = {
     errno.ENOENT: "check the path",
@@ -45,6 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     numba ...
     0
     """
+    open_missing()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -94,7 +96,7 @@ def _reason(error: OSError) -> str:
 def _say(text: str, status: int) -> int:
     line = " ".join(text.split())
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    with _above_a_bar():
+    with suppress(OSError), _above_a_bar():  # who cannot be told is not stopped
         print(f"minihash: {line}", file=sys.stderr, flush=True)
     return status
 
