@@ -22,11 +22,15 @@ from typing import Any
 
 from minihash.compile.places import user_cache
 
+WHY_NOT = ""  # why there is no Numba; empty if there is
 try:
     import numba
     from numba.core.compiler_lock import global_compiler_lock as _lock
-except ImportError:
+except ImportError as error:
     numba = None
+    WHY_NOT = "Numba is not installed; pip install numba"
+    if getattr(error, "name", None) != "numba":  # it is there, but not for this NumPy or Python
+        WHY_NOT = f"Numba cannot be imported ({error})"
 
 HAVE_NUMBA = numba is not None
 
