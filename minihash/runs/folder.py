@@ -229,7 +229,7 @@ def _make(folder: Path) -> bool:
         folder.mkdir()
         return True
     except OSError:
-        if folder.is_dir():
+        if folder.exists():
             return False
         raise
 
