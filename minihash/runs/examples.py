@@ -21,8 +21,10 @@ from minihash.runs.model import Model
 if TYPE_CHECKING:
     from minihash.runs.config import Config
 
+BATCH = 500  # examples at once
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class OfExamples(Model):
     """Base of both. shape: of one example before it is laid flat."""
 
@@ -70,7 +72,7 @@ class OfExamples(Model):
         return len(data.x_test)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Classifier(OfExamples):
     """A network whose outputs are classes."""
 
@@ -114,18 +116,24 @@ class Classifier(OfExamples):
 
     @np.errstate(invalid="ignore")  # parameters that are not finite
     def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """x (examples, features) as stored -> float64 (examples, classes), rows that sum to 1."""
+        """x (examples, features) as stored -> float64 (examples, classes), rows that sum to 1.
+        The memory beside is that of a batch."""
         dtype = next(iter(self.params.values())).dtype
-        logits, _ = self.network.forward(self.params, self.standardiser(x, dtype))
-        p = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-        return p / p.sum(axis=1, keepdims=True)
+        p = np.empty((len(x), self.outputs))
+        for first in range(0, len(x), BATCH):
+            part = slice(first, first + BATCH)
+            logits, _ = self.network.forward(self.params, self.standardiser(x[part], dtype))
+            p[part] = logits - logits.max(axis=1, keepdims=True)
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        return p
 
     def about(self) -> dict[str, object]:
         """The names of its classes."""
         return {"classes": list(self.class_names)}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Autoencoder(OfExamples):
     """A network whose outputs are its inputs again. Errors are in variances of all pixels, so that
     1 is that of answering with their mean."""
