@@ -196,6 +196,10 @@ def _add_train(train: _Parser) -> None:
 
     group = train.add_argument_group("data")
     _add_data(group, "data set")
+    text = "a mean and deviation for each of (default: columns of a table, channels of pictures)"
+    add(group, "--standardise", text, choices=("columns", "channels", "none"))
+    text = "pictures in an .npz file are (rows, columns, channels), or are not"
+    add(group, "--channels-last", text, action=argparse.BooleanOptionalAction)
     group = train.add_argument_group("network")
     model = group.add_argument("--model", metavar="NAME")
     add(group, "--hash", "one of those below", metavar="NAME")

@@ -44,7 +44,7 @@ def train(args: Namespace) -> int:
         print(f"minihash: {stopped}{again}", file=sys.stderr, flush=True)
         return 128 + stopped.number
     if not args.quiet:
-        print(_table(result))
+        _show(_table(result))
     return _finish(args, result)
 
 
@@ -78,7 +78,7 @@ def evaluate(args: Namespace) -> int:
         (label, value, unit), *rest = _measured(type(model), measured)
         about = f"{unit}; of " if unit else "of "
         about += f"{count:,} {model.UNIT} of {data.name}"
-        print(terminal.table([(label, value, about), *rest], "<><"))
+        _show(terminal.table([(label, value, about), *rest], "<><"))
     unit = model.UNIT.rpartition(" ")[2]
     return _finish(args, measured | {unit: count, "dataset": data.name})
 
@@ -93,7 +93,7 @@ def _data(args: Namespace, model: Model) -> Dataset | Text:
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )
-    return model.load(name, place, args.download)
+    return model.reload(name, place, args.download)
 
 
 def predict(args: Namespace) -> int:
@@ -121,7 +121,7 @@ def predict(args: Namespace) -> int:
             x = examples.image(model, Path(args.input), args.invert)
         found = examples.predictions(model, x)
     if not args.json:
-        print(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
+        _show(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
     return _finish(args, {"class_names": list(model.class_names), "predictions": found})
 
 
@@ -145,7 +145,8 @@ def _one(model: Classifier, prediction: dict, about: str) -> str:
     rows = [
         (name, f"{p:.4f}", terminal.bar(round(p, 4), min(room, 50), blocks)) for name, p in best
     ]
-    lines = [about, terminal.table(rows, "<><")] if about else [terminal.table(rows, "<><")]
+    lines = [terminal.plain(about)] if about else []
+    lines.append(terminal.table(rows, "<><"))
     if len(model.class_names) > MOST:
         lines.append(f"and {len(model.class_names) - MOST} more, less likely")
     return "\n".join(lines)
@@ -169,7 +170,7 @@ def generate(args: Namespace) -> int:
     with machine(args.backend, args.threads):
         text = model.write(args.prompt, args.length, args.temperature, args.seed)
     if not args.json:
-        print(text)
+        print(terminal.plain(text, ("\n", "\r\n", "\t")) if sys.stdout.isatty() else text)
     return _finish(args, {"text": text})
 
 
@@ -177,7 +178,7 @@ def inspect(args: Namespace) -> int:
     """minihash inspect"""
     about = report(load_model(args.model))
     if not args.json:
-        print(pages(about, terminal.width(), terminal.draws(sys.stdout)))
+        _show(pages(about, terminal.width(), terminal.draws(sys.stdout)))
     return _finish(args, about)
 
 
@@ -211,6 +212,10 @@ def backends(args: Namespace) -> int:
         print(terminal.table([*rows, ("threads", str(threads))], "<<"))
     about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
     return _finish(args, {"backends": about, "taken": taken, "threads": threads})
+
+
+def _show(page: str) -> None:
+    print(terminal.plain(page, ("\n",)))
 
 
 def _finish(args: Namespace, result: dict) -> int:

@@ -5,20 +5,24 @@
     load("cifar10", download=True)                    fetched once, checked, kept in the cache
     load("mine.npz")                                  one's own arrays
 
-`dataset.py` is what a set is and how its bytes become inputs; a reader a format: `idx.py`,
-`cifar10.py`, `npz.py`, `larochelle.py`, `text.py`; `folders.py` and `download.py` find the files,
-`catalogue.py` knows the names, `digits/` holds the embedded digits and where they come from.
+`dataset.py` is what a set is, `units.py` and `labels.py` what its numbers and labels mean,
+`standardiser.py` how numbers become inputs; a reader a format: `idx.py`, `cifar10.py`, `npz.py`,
+`larochelle.py`, `text.py`, and `pictures.py` for one picture; `folders.py` and `download.py` find
+the files, `catalogue.py` knows the names, `digits/` holds the embedded digits and where they come
+from.
 Nothing here imports the network.
 """
 
 from minihash.data.catalogue import NAMES, TEXTS, load, load_text
 from minihash.data.cifar10 import read_cifar10
-from minihash.data.dataset import Dataset, Standardiser, assemble, fit_standardiser
+from minihash.data.dataset import Dataset, assemble
 from minihash.data.folders import cache_folder
 from minihash.data.idx import read_idx, read_mnist
 from minihash.data.larochelle import read_convex, read_rectangles
 from minihash.data.npz import read_npz
+from minihash.data.standardiser import Standardiser, fit_standardiser
 from minihash.data.text import Text, read_text
+from minihash.data.units import Units
 
 __all__ = [
     "NAMES",
@@ -26,6 +30,7 @@ __all__ = [
     "Dataset",
     "Standardiser",
     "Text",
+    "Units",
     "assemble",
     "cache_folder",
     "fit_standardiser",

@@ -138,13 +138,17 @@ NAMES = ("digits", *(name for name in CATALOGUE if name not in TEXTS))
 
 
 def load(
-    name: str | Path = "digits", data_dir: str | Path | None = None, download: bool = False
+    name: str | Path = "digits",
+    data_dir: str | Path | None = None,
+    download: bool = False,
+    channels_last: bool | None = None,
 ) -> Dataset:
     """Load a data set: "digits", "mnist", "cifar10", "rectangles", "convex", or an .npz file.
 
     "digits" comes with the package: 4,000 and 1,000 digits of MNIST's training set. The others are
     looked for as `minihash.data.folders` says and, if download is true and they are nowhere,
-    fetched. Raises ValueError for an unknown name or bad data, FileNotFoundError for absent data,
+    fetched. channels_last: of a file, as `read_npz` takes it.
+    Raises ValueError for an unknown name or bad data, FileNotFoundError for absent data,
     ImportError and ConnectionError for a download that cannot be.
 
     >>> digits = load("digits")
@@ -152,7 +156,9 @@ def load(
     ((4000, 784), (1000, 784), dtype('uint8'))
     """
     if str(name).endswith(".npz"):
-        return read_npz(name)
+        return read_npz(name, channels_last=channels_last)
+    if channels_last is not None:
+        raise ValueError(f"--channels-last is for an .npz file, got {name}: leave it out")
     if name == "digits":
         return read_mnist(EMBEDDED, "digits")
     if name not in NAMES:

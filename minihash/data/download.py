@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from minihash.data.damage import opened
+
 TIMEOUT = 30  # seconds without a byte before the next mirror is tried
 
 
@@ -74,7 +76,7 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

@@ -10,7 +10,7 @@ computed and on nothing else: no dates, no times, no places.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from minihash.data import Dataset, Text
 from minihash.files import checkpoint
-from minihash.files.spec import encode
+from minihash.files.spec import encode, kept
 from minihash.networks.sequential import Sequential
 from minihash.training import State, Training
 
@@ -52,6 +52,11 @@ class Model:
     def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Any:
         """The data set of this name, or file. Raises as `minihash.data.load` does."""
         raise NotImplementedError
+
+    def reload(self, name: str, data_dir: str | Path | None = None, download: bool = False) -> Any:
+        """As `load`, in the terms of this model. Raises ValueError, too, if it cannot be brought to
+        them."""
+        return self.load(name, data_dir, download)
 
     @classmethod
     def begun(cls, config: "Config", data: Dataset | Text) -> "Model":
@@ -91,8 +96,10 @@ class Model:
 
     def spec(self, arrays: dict[str, np.ndarray]) -> dict:
         """All but the parameters, as JSON; arrays of hashes are put into `arrays`."""
-        names = [field.name for field in fields(self) if field.name != "params"]
-        encoded = {name: encode(getattr(self, name), arrays) for name in names}
+        values = kept(self)
+        encoded = {
+            name: encode(value, arrays) for name, value in values.items() if name != "params"
+        }
         return {"type": type(self).__name__} | encoded
 
     def save(self, path: str | os.PathLike) -> int:

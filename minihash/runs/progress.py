@@ -17,15 +17,26 @@ class Progress:
         """Show the run within this block."""
         yield
 
+    def say(self, text: str) -> None:
+        """Before the first step: what the data are taken for."""
+
     def step(self, run: Run, report: dict) -> None:
         """A step is over; report: as `minihash.training.steps` gives it."""
 
 
-class Lines(Progress):
-    """A line an epoch, for logs."""
+class Shown(Progress):
+    """Says what there is to be said on a stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
+
+    def say(self, text: str) -> None:
+        """Print it."""
+        print(text, file=self.stream, flush=True)
+
+
+class Lines(Shown):
+    """A line an epoch, for logs."""
 
     def step(self, run: Run, report: dict) -> None:
         """Print a line if it was the last step of an epoch."""
@@ -42,13 +53,10 @@ class Lines(Progress):
             )
 
 
-class Bar(Progress):
+class Bar(Shown):
     """One bar for the whole run: epoch, time left, loss and accuracies, rate."""
 
     FORMAT = "{desc} |{bar}| {remaining} left{postfix}"
-
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
 
     @contextmanager
     def shown(self, run: Run) -> Iterator[None]:

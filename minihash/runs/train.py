@@ -70,13 +70,17 @@ def begin(
         kind = KINDS[config.model].model
         check_place(config.dataset, config.data_dir, download)
         config.training()  # raises before the data are read
-        data = kind.load(config.dataset, config.data_dir, download)
+        last = () if config.channels_last is None else (config.channels_last,)
+        data = kind.load(config.dataset, config.data_dir, download, *last)
+        progress = progress or Progress()
+        if is_own(config.dataset) and isinstance(data, Dataset):
+            progress.say(data.about(config.standardise))
         model = kind.begun(config, data)
         model.check(data)
         check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
         state = training.start(model.network, model.training, np.dtype(config.dtype).type)
         run = Run(config, replace(model, params=state.params), state, disk.fingerprint(data))
-        return _train(run, data, lambda: disk.create(out, run), progress or Progress())
+        return _train(run, data, lambda: disk.create(out, run), progress)
 
 
 def resume(
@@ -93,7 +97,7 @@ def resume(
     run = _with_choices(disk.load(folder), folder, given)
     check_place(run.config.dataset, given.get("data_dir"), download)
     with machine(run.config.backend, run.config.threads):
-        data = run.initial.load(run.config.dataset, run.config.data_dir, download)
+        data = run.initial.reload(run.config.dataset, run.config.data_dir, download)
         run.initial.check(data)
         if disk.fingerprint(data) != run.data:
             raise ValueError(

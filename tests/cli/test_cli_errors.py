@@ -170,7 +170,7 @@ BAD = {
     "predict RUN none.png": "there is no file none.png",
     "predict RUN text.npz": "text.npz is no image that Pillow can read",
     "predict RUN none.npy": "none.npy: No such file",
-    "predict RUN text.npy": "text.npy is no readable .npy file",
+    "predict RUN text.npy": "text.npy is not a readable NumPy array",
     "predict RUN shape.npy": "shape.npy has shape (3, 27, 28): expected one example (28, 28)",
     "predict RUN float.npy": "from 0.0 to 255.0: expected integers from 0 to 255 or floats",
     "predict RUN nan.npy": "expected finite numbers",
