@@ -23,6 +23,7 @@ import os
 import sys
 import warnings
 from contextlib import AbstractContextManager, nullcontext, suppress
+from importlib import import_module
 
 from minihash.cli.arguments import parser
 from minihash.cli.streams import open_missing
@@ -56,9 +57,8 @@ def main(argv: list[str] | None = None) -> int:
             warnings.simplefilter("ignore", RuntimeWarning)  # a run that diverges is told of once
             warnings.showwarning = _show_warning
             args = parser().parse_args(argv)
-            from minihash.cli import commands
-
-            status = getattr(commands, args.command)(args)
+            where = "predict" if args.command == "predict" else "commands"
+            status = getattr(import_module(f"minihash.cli.{where}"), args.command)(args)
             sys.stdout.flush()
             return status
     except Exception as error:
