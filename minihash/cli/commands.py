@@ -12,6 +12,7 @@ from minihash import core
 from minihash.cli import terminal
 from minihash.cli.report import pages, report
 from minihash.data import Dataset, Text
+from minihash.data.own import own_path
 from minihash.runs import train as training
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.folder import config_of, json_line
@@ -87,7 +88,7 @@ def data_of(args: Namespace, model: Model) -> Dataset | Text:
     name = args.dataset or (config.dataset if config else model.dataset)
     check_place(name, args.data_dir, args.download)
     place = args.data_dir or (config.data_dir if config else None)
-    if args.dataset is None and is_own(name) and not Path(name).expanduser().is_file():
+    if args.dataset is None and is_own(name) and not own_path(name).exists():
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )

@@ -57,11 +57,13 @@ def find(
     name: str,
     folder: str,
     locate: Callable[[Path], Path | None],
+    sought: str,
     data_dir: str | Path | None = None,
 ) -> Path:
     """Return what locate finds in the first place that has the set `name`.
 
-    Raises FileNotFoundError, naming the places, if none has.
+    sought: the files, for people. Raises FileNotFoundError, naming them and the places, if none has
+    any.
     """
     looked = places(folder, data_dir)
     for place in looked:
@@ -69,7 +71,8 @@ def find(
         if found is not None:
             return found
     raise FileNotFoundError(
-        f"data set {name} was not found in {', '.join(map(str, looked))}: name its folder with"
+        f"data set {name} was not found: {sought} is in none of"
+        f" {', '.join(map(str, looked))}; name its folder with"
         f" data_dir (--data-dir) or {VARIABLE}, or fetch it once with download=True (--download)"
     )
 

@@ -7,7 +7,8 @@
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, http://yann.lecun.com/exdb/mnist/, "File formats".
 MNIST is four such files, plain or gzipped: the images of each part (n, rows, columns), its labels
-(n,). Other sets are published under the same four names (Fashion-MNIST, KMNIST) and load as well.
+(n,). `.idx3-ubyte` for `-idx3-ubyte` will do. Other sets are published under the same four names
+(Fashion-MNIST, KMNIST) and load as well.
 """
 
 import math
@@ -27,6 +28,7 @@ PARTS = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+BELOW = ("", "raw", "MNIST/raw")
 CHUNK = 1 << 20
 
 
@@ -77,20 +79,23 @@ def _damaged(path: Path, shape: tuple[int, ...], dtype: np.dtype, came: str) -> 
 
 
 def locate_mnist(folder: Path) -> Path | None:
-    """Return the folder itself if it holds the four files, None if it holds none of them.
+    """Return the folder that holds the four files: this one, or the one that torchvision puts them
+    into below. None if it holds none of them.
 
     Raises FileNotFoundError if it holds some of them only.
     """
-    absent = [part for part in PARTS if _part(folder, part) is None]
-    if len(absent) == len(PARTS):
-        return None
-    if absent:
-        raise FileNotFoundError(f"{folder} lacks {', '.join(absent)} (plain or .gz): fetch them")
-    return folder
+    for place in (folder / below for below in BELOW):
+        absent = [part for part in PARTS if _part(place, part) is None]
+        if not absent:
+            return place
+        if len(absent) < len(PARTS):
+            raise FileNotFoundError(f"{place} lacks {', '.join(absent)} (plain or .gz): fetch them")
+    return None
 
 
-def read_mnist(folder: str | Path, name: str = "mnist") -> Dataset:
-    """Read the four files of a folder: grey images uint8 (n, rows, columns), labels 0 to 9.
+def read_mnist(folder: str | Path, name: str = "mnist", classes: int | None = 10) -> Dataset:
+    """Read the four files of a folder: grey images uint8 (n, rows, columns), labels 0 to 9; without
+    classes, other labels too.
 
     Raises FileNotFoundError for an absent file, ValueError for a damaged one.
 
@@ -111,9 +116,12 @@ def read_mnist(folder: str | Path, name: str = "mnist") -> Dataset:
                 " dimension(s)"
             )
         arrays.append(array)
-    return assemble(name, *arrays, classes=10)
+    return assemble(name, *arrays, classes=classes)
 
 
 def _part(folder: Path, part: str) -> Path | None:
-    candidates = (folder / part, folder / f"{part}.gz")
-    return next((path for path in candidates if path.is_file()), None)
+    """The file under one of its names, or in a folder of that name, as Kaggle has it."""
+    plain = (part, part.replace("-idx", ".idx"))
+    names = [name + ending for name in plain for ending in ("", ".gz")]
+    names += [f"{outer}/{inner}" for outer in plain for inner in plain]
+    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -24,11 +24,7 @@ def opened_picture(path: str | Path) -> Iterator[Any]:
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}: give an image, an .npy file or an index")
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise ImportError("images need Pillow: pip install 'minihash[image]'") from error
-    Image.init()
+    Image = _image()
     with opened(path, "is no image that Pillow can read ({}): convert it") as file:
         try:
             picture = Image.open(file, formats=[name for name in Image.ID if name not in NOT])
@@ -41,3 +37,18 @@ def opened_picture(path: str | Path) -> Iterator[Any]:
                     f"{path} has {columns} x {rows} pixels: scale it down, to {MOST:,}"
                 )
             yield picture
+
+
+def suffixes() -> set[str]:
+    """The endings of pictures' names, as ".png". Raises ImportError without Pillow."""
+    image = _image()
+    return {ending for ending, name in image.registered_extensions().items() if name not in NOT}
+
+
+def _image() -> Any:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError("images need Pillow: pip install 'minihash[image]'") from error
+    Image.init()
+    return Image

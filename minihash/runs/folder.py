@@ -29,6 +29,7 @@ except ImportError:
 
 from minihash import __version__
 from minihash.data import Dataset, Text
+from minihash.data.own import own_path
 from minihash.files import checkpoint
 from minihash.files.atomic import atomic_write
 from minihash.files.spec import UnknownType
@@ -203,7 +204,7 @@ def create(out: Path | None, run: Run) -> Path:
         parent = Path("runs") if out is None else out.parent
         for path in reversed((parent, *parent.parents)):
             made += [path] if _make(path) else []
-        folder = _next(parent, Path(run.config.dataset).stem) if out is None else out
+        folder = _next(parent, own_path(run.config.dataset).stem) if out is None else out
         fresh = out is None or _make(folder)
         with _claimed(folder):
             made += [folder] if fresh else []

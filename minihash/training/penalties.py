@@ -154,8 +154,7 @@ class GroupLasso(Penalty):
     weight: a matrix. Its rows are the groups, of n_g entries of its table each; no entry is in two.
     Under Identity the groups are the rows of a dense layer (its outputs), or with `.T` its columns
     (its inputs). Under Lookup they are any groups, filled up with sign 0 where one is shorter.
-    Raises TypeError or ValueError for anything else; that an entry is in two, at its first use,
-    since all entries are asked.
+    Raises TypeError or ValueError for anything else; for an entry in two groups when it is used.
 
     >>> from minihash.hashes import Identity
     >>> penalty = GroupLasso(1.0, VirtualWeight((2, 4), Identity(8), "W"))
@@ -206,7 +205,7 @@ class GroupLasso(Penalty):
         self._refuse_overlap()
 
     def _refuse_overlap(self) -> None:
-        """Ends at the first entry that is in two groups, however large the weight is."""
+        """Ends at the first entry that is in two, however large the weight is."""
         w = self.weight
         met = np.zeros(w.hash.buckets, bool)
         for start in range(w.first_id, w.first_id + w.size, BLOCK):

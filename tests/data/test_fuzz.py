@@ -56,5 +56,5 @@ def test_the_fuzz_sees_what_is_wrong(tmp_path, monkeypatch):
     assert wrong(MemoryError()).startswith("MemoryError")
     assert wrong(fuzz.Late()).startswith("it takes more than")
     monkeypatch.setattr(fuzz, "GROWTH", -1)
-    monkeypatch.setattr(fuzz.signal, "alarm", lambda seconds: None)
+    monkeypatch.setattr(fuzz.signal, "setitimer", lambda which, seconds: None)
     assert "MB of memory" in fuzz.run(tmp_path, "npy", 1)["wrong"][0][1]

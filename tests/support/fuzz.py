@@ -1,7 +1,8 @@
 """Every reader of a user's file, on damaged files: python -m tests.support.fuzz FOLDER COUNT.
 
 For each reader COUNT files are made of good ones by seeded mutations. A file is read, or refused by
-a ValueError, OSError or TypeError in one line that names it, within SECONDS and GROWTH of memory.
+a ValueError, OSError or TypeError in one line that names it, within SECONDS of the
+processor and GROWTH of memory.
 Prints, as JSON, how many were read and refused, and what went wrong. A process of its own: memory
 is measured, and a decoder that never returns can be ended.
 """
@@ -54,11 +55,11 @@ def run(folder: Path, name: str, count: int) -> dict:
     for k, path in enumerate(make(folder, np.random.default_rng(seed))):
         if k == count:
             break
-        signal.alarm(SECONDS)
-        start = time.monotonic()
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
+        start = time.process_time()
         found = outcome(read, path)
-        signal.alarm(0)
-        slowest = max(slowest, time.monotonic() - start)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        slowest = max(slowest, time.process_time() - start)
         if peak() - base > GROWTH:
             found, base = f"{(peak() - base) >> 20} MB of memory", peak()
         if found in counts:
@@ -83,7 +84,7 @@ def late(*_: object) -> None:
 
 def main(folder: str, count: str, *names: str) -> None:
     warnings.simplefilter("ignore")
-    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGPROF, late)
     sys.stderr = io.StringIO()  # decoders of libtiff and others talk
     for name in names or fuzz_files.READERS:
         print(json.dumps({"reader": name} | run(Path(folder), name, int(count))), flush=True)

@@ -126,7 +126,7 @@ def batches() -> list[bytes]:
     cifar10.ROWS = 4
     contents = {}
     for part, file in enumerate(cifar10.BINARY):
-        contents[file] = bytes([part] + [7 * part] * 3072) * 4
+        contents[file] = bytes([part, *range(256)] + [7 * part] * 2816) * 4
         digest = hashlib.sha256(contents[file]).hexdigest()
         cifar10.BINARY[file] = len(contents[file]), "sha256", digest
     file = io.BytesIO()
@@ -179,6 +179,14 @@ def texts() -> list[bytes]:
     return [words.encode(), words.encode("utf-16"), gzip.compress(words.encode()), b"", b"\0" * 99]
 
 
+def tables() -> list[bytes]:
+    header, rows = "length,width,label\n", "5.1,3,a\n6.25,2,b\n" * 8
+    numbers = "1;2;3\n4;5;6\n" * 8
+    quoted = 'a\t"b\nc"\ty\n' + '"1"\t2\t3\n' * 9
+    files = [header + rows, rows, numbers, quoted, "label\n" + "1\n" * 9, "y,y\n1,2\n"]
+    return [text.encode() for text in files] + [(header + rows).encode("utf-16")]
+
+
 def pictures() -> list[bytes]:
     """One of each format and mode that Pillow writes."""
     from PIL import Image
@@ -200,6 +208,20 @@ def pictures() -> list[bytes]:
                 continue  # not of this mode
             files.append(file.getvalue())
     return files
+
+
+def albums(folder: Path, rng: Rng) -> Iterator[Path]:
+    """Folders of five pictures a class, one of them damaged."""
+    good = [content for content in pictures() if content[:4] == b"\x89PNG"][:3]
+    (folder / "fuzzed").mkdir()
+    for name in "ab":
+        (folder / "fuzzed" / name).mkdir()
+        for k in range(5):
+            (folder / "fuzzed" / name / f"{k}.png").write_bytes(good[0])
+    while True:
+        content = damaged(good[rng.integers(3)], rng, good[0])
+        (folder / "fuzzed" / "a" / "0.png").write_bytes(content)
+        yield folder / "fuzzed"
 
 
 def checkpoints() -> list[bytes]:
@@ -247,8 +269,10 @@ READERS: dict[str, tuple[Make, Callable[[Path], object]]] = {
     "idx": (inside(of_bytes("", idx), damage_packed), read_idx),
     "cifar10": (inside(of_bytes(".tar", batches), damage_tar), read_cifar10),
     "amat": (inside(of_bytes(".zip", rectangles), damage_member), read_rectangles),
+    "csv": (of_bytes(".csv", tables), load),
     "text": (of_bytes(".txt", texts), read_text),
     "picture": (of_bytes(".png", pictures), lambda path: read_picture(path, 28, 28, colour=True)),
+    "album": (albums, load),
     "checkpoint": (of_bytes(".safetensors", checkpoints), load_model),
     "header": (headers, load_model),
     "spec": (specs("fuzzed.safetensors", *MODELS), load_model),
