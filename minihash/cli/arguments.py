@@ -179,6 +179,11 @@ def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
         action="store_true",
         help="fetch the data set if it is not found (needs pooch)",
     )
+    sub.add_argument(
+        "--channels-last",
+        action=argparse.BooleanOptionalAction,
+        help="pictures of an .npz file are (rows, columns, channels), or are not",
+    )
 
 
 def _add_backend(sub: argparse._ActionsContainer) -> None:
@@ -200,8 +205,6 @@ def _add_train(train: _Parser) -> None:
     _add_data(group, "data set")
     text = "a mean and deviation for each of (default: columns of a table, channels of pictures)"
     add(group, "--standardise", text, choices=("columns", "channels", "none"))
-    text = "pictures in an .npz file are (rows, columns, channels), or are not"
-    add(group, "--channels-last", text, action=argparse.BooleanOptionalAction)
     group = train.add_argument_group("network")
     model = group.add_argument("--model", metavar="NAME")
     add(group, "--hash", "one of those below", metavar="NAME")

@@ -15,6 +15,7 @@ from minihash.data import Dataset, Text
 from minihash.data.own import own_path
 from minihash.runs import train as training
 from minihash.runs.config import Config, check_place, is_own
+from minihash.runs.examples import OfExamples
 from minihash.runs.folder import config_of, json_line
 from minihash.runs.kinds import KINDS, load_model
 from minihash.runs.machine import machine, size
@@ -92,7 +93,10 @@ def data_of(args: Namespace, model: Model) -> Dataset | Text:
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )
-    return model.reload(name, place, args.download)
+    last = {} if args.channels_last is None else {"channels_last": args.channels_last}
+    if last and not isinstance(model, OfExamples):
+        raise ValueError("--channels-last is for pictures, and the model is of text: leave it out")
+    return model.reload(name, place, args.download, **last)
 
 
 def generate(args: Namespace) -> int:

@@ -152,10 +152,12 @@ def assemble(
         y_train, y_test, class_names = numbered(name, keys[1::2], y_train, y_test)
         classes = len(class_names)
     for part, y in (("training", y_train), ("test", y_test)):
-        if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= classes:
+        texts = y.dtype.kind == "U"
+        low, high = (min(y.tolist()), max(y.tolist())) if texts else (y.min(), y.max())
+        if texts or low < 0 or high >= classes:
             raise ValueError(
-                f"{name}: {part} labels run from {y.min()} to {y.max()}: expected 0 to"
-                f" {classes - 1} for {classes} classes"
+                f"{name}: {part} labels run from {low} to {high}: expected 0 to {classes - 1} for"
+                f" {classes} classes"
             )
     return Dataset(
         name,
@@ -179,7 +181,8 @@ def _examples(name: str, key: str, x: np.ndarray) -> np.ndarray:
             " and one feature, (examples, features...)"
         )
     if x.dtype.itemsize > 8:  # a long double: no float that we compute with
-        x = x.astype(np.float64)
+        with np.errstate(over="ignore"):
+            x = x.astype(np.float64)
     check_numbers(x, f"{name}: {key}")
     return x
 

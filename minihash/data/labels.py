@@ -22,7 +22,7 @@ def numbered(
     """
     labels, train, counts = np.unique(y_train, return_inverse=True, return_counts=True)
     single = int((counts == 1).sum())
-    if len(labels) > FEW and 2 * single > len(train):
+    if len(labels) > FEW and 2 * single >= len(train):
         raise ValueError(
             f"{name}: {single:,} of {len(train):,} labels in {keys[0]} occur once, as measurements"
             " do: a network learns classes, with several examples each; sort them into a few"

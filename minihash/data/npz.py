@@ -85,7 +85,8 @@ def _channels_first(x: np.ndarray, path: Path, channels_last: bool | None) -> np
     if channels_last is None and x.ndim == 4 and x.shape[3] <= 4 < min(x.shape[1:3]):
         raise ValueError(
             f"{path} has examples of shape {x.shape[1:]}: channels come first, and these seem to"
-            " have them last; say --channels-last to have them moved, or --no-channels-last"
+            " have them last; say --channels-last (channels_last=True) to have them moved, or"
+            " --no-channels-last"
         )
     return np.moveaxis(x, 3, 1) if channels_last else x
 

@@ -1,7 +1,7 @@
 """What the numbers of a data set mean. The training set says it once, and the model keeps it.
 
     dtype        as in the file; uint8, uint16 and bool say what white is: 255, 65535 and 1
-    low, high    the smallest and the largest number
+    low, high    the smallest and the largest number; mean: of all
     whole        whether all are whole numbers: integers, or a thousand floats and more without one
                  that is not
     white        what a picture's white is in these numbers. Without negative numbers it is
@@ -11,7 +11,8 @@
 What comes later has two readings:
 
     by value     a number is the same number
-    by scale     v white / s, of a picture whose file says that its white is s
+    by scale     v white / s, of pictures whose file says that their white is s; of arrays, if
+                 white is no mere highest number
 
 A number of the training set's own form is read by value. Of another form (float64 for uint8, say)
 it is read in the one way that fits what was learnt from; where no way fits, or both do and differ,
@@ -19,7 +20,11 @@ it is refused: nothing is guessed. By value does not fit
 
     a fraction, where whole numbers were learnt from
     floats from 0 to 1, where integers beyond 1 were
-    pictures that go beyond four times high, or below - high / 4
+    pictures beyond white and twelve times high, or below - high / 4
+    a whole test set of pictures whose mean is not a twelfth of the mean: two scales differ by more
+    (16 and 255, 1 and 255, 255 and 4095), two halves of a data set by less
+
+Whole numbers from 0 to 255 are held in memory as bytes: bytes from low to high are such, by value.
 """
 
 import math
@@ -28,6 +33,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SCALES = {"bool": 1.0, "uint8": 255.0, "uint16": 65535.0}
+FACTOR = 12.0  # between two scales, at least
 MANY = 1000  # numbers that show something by all being alike
 BLOCK = 256  # examples looked at at a time: bounds the memory
 EXACT = 2**53  # integers up to here are floats
@@ -44,15 +50,18 @@ class Units:
     dtype: str
     low: float
     high: float
+    mean: float
     whole: bool
     white: float
     channels_last: bool | None = None
 
     def __post_init__(self) -> None:
         known = ("", *(name for kind in "?bBhHiIlLqQefd" for name in [np.dtype(kind).name]))
-        reals = (self.low, self.high, self.white)
+        reals = (self.low, self.high, self.mean, self.white)
         if self.dtype not in known or not all(isinstance(v, int | float) for v in reals):
-            raise ValueError("the units of a data set have a dtype and three numbers")
+            raise ValueError("the units of a data set have a dtype and four numbers")
+        if not isinstance(self.whole, bool) or not isinstance(self.channels_last, bool | None):
+            raise ValueError("whether numbers are whole, and channels last, is true or false")
         if not (self.low <= self.high and 0 <= self.white < math.inf):
             raise ValueError("the numbers of a data set go from low to high, and white is positive")
 
@@ -76,7 +85,7 @@ class Units:
         test set, which is not all a small part of what was learnt from.
         Raises ValueError for what cannot be brought with certainty, or is not finite.
 
-        >>> units = Units("float64", 0.0, 1.0, False, 1.0)
+        >>> units = Units("float64", 0.0, 1.0, 0.5, False, 1.0)
         >>> units.bring(np.array([[0, 255]], np.uint8), "x.npy", pictures=True)
         array([[0., 1.]])
         """
@@ -89,14 +98,15 @@ class Units:
         own = form(given) == form(self.dtype)
         fits = self._fits(x, low, high, given, pictures)
         if every and pictures and x.size >= MANY:
-            fits = fits and (high - low) * 8 >= self.high - self.low
+            fits = fits and float(x.mean(dtype=np.float64)) * FACTOR >= self.mean
         scale = SCALES.get(given.name) if pictures and not own else None
-        if fits and (scale is None or scale == self.white or high == low == 0):
+        held = given == np.uint8 and self.whole and self.low <= low and high <= self.high <= 255
+        if fits and (scale is None or scale == self.white or high == low == 0 or held):
             return x
-        if scale is None or fits:
+        if scale is None or fits or self.white not in SCALES.values():
             came = f"{given.name} {span(low, high)}"
             to_do = f"save it in these, as {self.dtype}"
-            if given.kind == "f" and pictures and 0 <= low < high <= 1 < self.white:
+            if given.kind == "f" and pictures and 0 <= low <= high <= 1 < self.white:
                 to_do += f" (if its 1 is white, multiply it by {self.white:.6g})"
             raise ValueError(
                 f"{name} holds {came}, in units that cannot be told: expected those of the"
@@ -121,16 +131,17 @@ class Units:
     def _fits(
         self, x: np.ndarray, low: float, high: float, given: np.dtype, pictures: bool
     ) -> bool:
-        most = max(4 * self.high, self.white)
+        most = max(FACTOR * self.high, self.white)
         if pictures and not -self.high / 4 <= low <= high <= most:
             return False
         if given.kind != "f":
             return True
-        if form(self.dtype) != "floats" and 0 <= low < high <= 1 < self.high:
+        if form(self.dtype) != "floats" and 0 <= low <= high <= 1 < self.high and high > 0:
             return False
         return not self.whole or are_whole(x)
 
 
+@np.errstate(over="ignore")  # the mean of numbers whose sum is beyond floats
 def units_of(
     x: np.ndarray, dtype: np.dtype | str | None = None, white: float | None = None
 ) -> Units:
@@ -140,19 +151,19 @@ def units_of(
     16.0
     """
     dtype = np.dtype(x.dtype if dtype is None else dtype)
-    low, high = float(x.min()), float(x.max())
+    name = "float64" if dtype.kind == "f" and dtype.itemsize >= 8 else dtype.name  # no long doubles
+    low, high, mean = float(x.min()), float(x.max()), float(x.mean(dtype=np.float64))
     whole = dtype.kind in "bui" or (x.size >= MANY and are_whole(x))
     if white is None:
-        white = _white(dtype.name, high) if low >= 0 else 0.0
-    return Units(dtype.name, low, high, whole, float(white))
+        white = _white(name, high) if low >= 0 else 0.0
+    return Units(name, low, high, mean, whole, float(white))
 
 
 def _white(dtype: str, high: float) -> float:
-    own = SCALES.get(dtype, 0.0)
-    if own < 8 * high:
-        if own:
-            return own
-    elif high > 1:
+    own = SCALES.get(dtype)
+    if own is not None and own < 8 * high:
+        return own
+    if own is not None and high > 1:  # much darker than its dtype: of another scale
         return high
     return next((s for s in SCALES.values() if s / 2 < high <= s), high)
 

@@ -54,21 +54,26 @@ class OfExamples(Model):
         return datasets.load(name, data_dir, download, channels_last)
 
     def reload(
-        self, name: str, data_dir: str | Path | None = None, download: bool = False
+        self,
+        name: str,
+        data_dir: str | Path | None = None,
+        download: bool = False,
+        channels_last: bool | None = None,
     ) -> Dataset:
-        """As `load`, with the test set in the units of this model. Raises ValueError, too, if it
-        cannot be brought to them."""
-        last = self.known_units.channels_last if name.endswith(".npz") else None
+        """As `load`, with the test set in the units of this model, and a file's channels where this
+        model had them, unless it is said. Raises ValueError, too, if it cannot be brought to
+        these units."""
+        last = channels_last
+        if last is None and name.endswith(".npz"):
+            last = self.known_units.channels_last
         data = self.load(name, data_dir, download, last)
         self.check(data)
-        shape, pictures = data.x_test.shape, len(data.shape) > 1
-        x = self.known_units.bring(
-            data.x_test.reshape(-1, *data.shape),
-            f"the test set of {data.name}",
-            pictures,
-            data.units.dtype,
-            every=True,
-        ).reshape(shape)
+        units, pictures = self.known_units, len(data.shape) > 1
+        if data.units == units:
+            return data
+        x = data.x_test.reshape(-1, *data.shape)
+        name, every = f"the test set of {data.name}", self.units is not None
+        x = units.bring(x, name, pictures, data.units.dtype, every).reshape(data.x_test.shape)
         if not pictures and self.distance(x) > FAR:
             raise ValueError(
                 f"half of the test examples of {data.name} are {self.distance(x):.0f} deviations"
@@ -90,8 +95,8 @@ class OfExamples(Model):
         if self.units is not None:
             return self.units
         if self.standardiser.peak == 255:
-            return Units("uint8", 0.0, 255.0, True, 255.0)
-        return Units("", -math.inf, math.inf, False, 1.0)
+            return Units("uint8", 0.0, 255.0, 0.0, True, 255.0)
+        return Units("", -math.inf, math.inf, 0.0, False, 1.0)
 
     @classmethod
     def choices(cls, config: "Config", data: Dataset) -> dict[str, object]:
@@ -175,12 +180,10 @@ class Classifier(OfExamples):
             )
         super().check(data)
 
-    def reload(
-        self, name: str, data_dir: str | Path | None = None, download: bool = False
-    ) -> Dataset:
+    def reload(self, name: str, *places: object, **options: object) -> Dataset:
         """With the classes of this model, too. Raises ValueError, too, for a class that it has
         not."""
-        data = super().reload(name, data_dir, download)
+        data = super().reload(name, *places, **options)
         number, known = aligned(data.name, data.class_names, self.class_names), self.class_names
         y = {"y_train": number[data.y_train], "y_test": number[data.y_test]}
         return replace(data, **y, classes=len(known), class_names=known)
@@ -225,8 +228,8 @@ class Classifier(OfExamples):
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Autoencoder(OfExamples):
-    """A network whose outputs are its inputs again. Errors are in variances of all pixels, so that
-    1 is that of answering with their mean."""
+    """A network whose outputs are its inputs again. Errors are in variances of the inputs, so that
+    1 is that of answering with their mean, unless they were not standardised."""
 
     METRICS: ClassVar = {"test_error": ("test error", "mean square; 1 is the variance")}
     SHORT: ClassVar[str] = "test error"

@@ -53,10 +53,10 @@ class Model:
         """The data set of this name, or file. Raises as `minihash.data.load` does."""
         raise NotImplementedError
 
-    def reload(self, name: str, data_dir: str | Path | None = None, download: bool = False) -> Any:
+    def reload(self, name: str, *places: Any, **options: Any) -> Any:
         """As `load`, in the terms of this model. Raises ValueError, too, if it cannot be brought to
         them."""
-        return self.load(name, data_dir, download)
+        return self.load(name, *places, **options)
 
     @classmethod
     def begun(cls, config: "Config", data: Dataset | Text) -> "Model":

@@ -143,6 +143,10 @@ def image(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
         pixels = units.picture(pixels, white, str(path))
     else:  # floats, which mean what those of the training set do
         pixels = units.bring(pixels.astype(np.float32), str(path), True)
+    if invert and not units.white:
+        raise ValueError(
+            f"the training data ({units}) do not say what white is: leave out --invert"
+        )
     white = units.white or math.nan
     if invert:
         pixels = white - pixels

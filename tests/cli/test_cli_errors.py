@@ -172,8 +172,15 @@ BAD = {
     "predict RUN none.npy": "none.npy: No such file",
     "predict RUN text.npy": "text.npy is not a readable NumPy array",
     "predict RUN shape.npy": "shape.npy has shape (3, 27, 28): expected one example (28, 28)",
-    "predict RUN float.npy": "from 0.0 to 255.0: expected integers from 0 to 255 or floats",
-    "predict RUN nan.npy": "expected finite numbers",
+    "predict RUN float.npy": "float64 from 0 to 1, in units that cannot be told: expected those",
+    "predict RUN nan.npy": "nan.npy has 784 numbers that are not finite (NaN or infinity), the",
+    "train --channels-last": "--channels-last is for an .npz file, got digits: leave it out",
+    "eval RUN --no-channels-last": "--channels-last is for an .npz file, got digits",
+    "eval TEXT --channels-last": "--channels-last is for pictures, and the model is of text",
+    "predict RUN float.npy --channels-last": "--channels-last is for the index of an example",
+    "train --standardise rows": "--standardise: invalid choice",
+    "train --model lstm --standardise none": "the model lstm has no standardise",
+    "train --resume RUN --standardise none": "was begun with standardise None, got none",
     "backends --backend abacus": "got 'abacus'",
 }
 
@@ -191,7 +198,7 @@ def test_bad_input_is_one_line_and_changes_no_file(run, text, code, here, capsys
     x, y = np.arange(48, dtype=np.uint8).reshape(4, 3, 2, 2), np.arange(4)
     np.savez("colour.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     np.save("shape", np.zeros((3, 27, 28), np.uint8))
-    np.save("float", np.arange(784.0) % 256)
+    np.save("float", np.arange(784.0) / 783)
     np.save("nan", np.full(784, np.nan))
     Path("empty.txt").write_text("")
     Path("short.txt").write_text("ab" * 5)
