@@ -40,6 +40,7 @@ class OfExamples(Model):
     units: Units | None = field(default=None, metadata={"later": True})
 
     UNIT: ClassVar[str] = "examples"
+    READ: ClassVar = ("channels_last",)
 
     @staticmethod
     def load(

@@ -43,6 +43,7 @@ class Model:
     METRICS: ClassVar[dict[str, tuple[str, str]]]
     SHORT: ClassVar[str]  # the first one's name in a line of progress
     UNIT: ClassVar[str]  # what a test set is counted in
+    READ: ClassVar[tuple[str, ...]] = ()  # the choices that `load` is told of
 
     def __repr__(self) -> str:
         kind, layers = type(self).__name__, len(self.network.layers)

@@ -18,14 +18,14 @@ class Progress:
         yield
 
     def say(self, text: str) -> None:
-        """Before the first step: what the data are taken for."""
+        """Say it, if anything is said."""
 
     def step(self, run: Run, report: dict) -> None:
         """A step is over; report: as `minihash.training.steps` gives it."""
 
 
-class Shown(Progress):
-    """Says what there is to be said on a stream."""
+class Lines(Progress):
+    """A line an epoch, for logs."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -33,10 +33,6 @@ class Shown(Progress):
     def say(self, text: str) -> None:
         """Print it."""
         print(text, file=self.stream, flush=True)
-
-
-class Lines(Shown):
-    """A line an epoch, for logs."""
 
     def step(self, run: Run, report: dict) -> None:
         """Print a line if it was the last step of an epoch."""
@@ -53,7 +49,7 @@ class Lines(Shown):
             )
 
 
-class Bar(Shown):
+class Bar(Lines):
     """One bar for the whole run: epoch, time left, loss and accuracies, rate."""
 
     FORMAT = "{desc} |{bar}| {remaining} left{postfix}"

@@ -71,8 +71,8 @@ def begin(
         kind = KINDS[config.model].model
         check_place(config.dataset, config.data_dir, download)
         config.training()  # raises before the data are read
-        last = () if config.channels_last is None else (config.channels_last,)
-        data = kind.load(config.dataset, config.data_dir, download, *last)
+        own = {name: getattr(config, name) for name in kind.READ}
+        data = kind.load(config.dataset, config.data_dir, download, **own)
         progress = progress or Progress()
         if is_own(config.dataset) and isinstance(data, Dataset):
             progress.say(data.about(config.standardise))
