@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from minihash.data.damage import opened
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Text:
@@ -77,7 +79,8 @@ def read_text(path: str | Path, name: str | None = None) -> Text:
     (Text('scale', 9 + 1 tokens of 7 kinds), b'abcdefg', b'e')
     """
     path = Path(path)
-    data = path.read_bytes()
+    with opened(path) as file:
+        data = file.read()
     if len(data) < 2:
         raise ValueError(f"{path} has {len(data)} bytes: expected at least 2, to train and to test")
     vocabulary = bytes(sorted(set(data)))

@@ -170,7 +170,7 @@ BAD = {
     "predict RUN none.png": "there is no file none.png",
     "predict RUN text.npz": "text.npz is no image that Pillow can read",
     "predict RUN none.npy": "none.npy: No such file",
-    "predict RUN text.npy": "text.npy is no readable .npy file",
+    "predict RUN text.npy": "text.npy is not a readable NumPy array",
     "predict RUN shape.npy": "shape.npy has shape (3, 27, 28): expected one example (28, 28)",
     "predict RUN float.npy": "float64 from 0 to 1, in units that cannot be told: expected those",
     "predict RUN nan.npy": "nan.npy has 784 numbers that are not finite (NaN or infinity), the",

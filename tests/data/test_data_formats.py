@@ -68,7 +68,10 @@ def test_idx_that_is_cut_short_or_too_long_is_refused(tmp_path_factory, coded, z
         (b"\x89PNG\r\n", "begins with the bytes '89 50 4e 47'"),
         (bytes([0, 0, 7, 1, 0, 0, 0, 0]), "begins with the bytes '00 00 07 01'"),
         (bytes([0, 0, 8, 0]), "begins with the bytes '00 00 08 00'"),
-        (bytes([0, 0, 8, 3]) + b"\xff" * 12 + bytes(9), "damaged: 9 bytes of values where shape"),
+        (
+            bytes([0, 0, 8, 3]) + b"\xff" * 12 + bytes(9),
+            "damaged: at most 9 bytes of values where shape",
+        ),
     ],
 )
 def test_idx_header_that_is_wrong_or_lies_is_refused(tmp_path, content, message):
