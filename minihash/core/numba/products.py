@@ -41,9 +41,7 @@ class Cut(NamedTuple):
 
 CUT = Cut()
 Shape = tuple[int, int]
-Part = tuple[
-    int, int, int
-]  # some rows (or columns) start .. stop - 1, and what a tile has of the others
+Part = tuple[int, int, int]  # rows (columns) start .. stop - 1 of V; columns (rows) of a tile
 
 
 def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> np.ndarray:
