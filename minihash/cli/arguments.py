@@ -31,6 +31,7 @@ examples:
   minihash train --model lstm --dataset my.txt --compression 1/16     recurrent weights hashed
   minihash train --resume runs/digits-001            go on with a run that was stopped
   minihash predict runs/digits-001 7                 example 7 of its test set
+  minihash predict runs/digits-001 --csv *.png       many pictures, a row each
   minihash generate runs/my-001 --prompt "Once "     text that goes on from there
 """
 
@@ -127,9 +128,10 @@ def parser() -> argparse.ArgumentParser:
     _add_machine(sub)
     sub = command("predict", "predict", "what a trained network takes an example for")
     _add_model(sub)
-    sub.add_argument(
-        "input", metavar="INPUT", help="an image file, an .npy file, or the index of a test example"
-    )
+    text = "image files, .npy or .csv files, indices of test examples; - for standard input"
+    sub.add_argument("input", metavar="INPUT", nargs="+", help=text)
+    text = "print a row an example, with the probability of each class"
+    sub.add_argument("--csv", action="store_true", help=text)
     sub.add_argument("--invert", action="store_true", help="swap dark and bright of an image")
     _add_data(sub, "data set that the index is of (default: the one it was trained on)")
     _add_machine(sub)

@@ -1,6 +1,8 @@
-"""The commands: from parsed arguments to printed results. Each returns its exit status."""
+"""The commands: from parsed arguments to printed results. Each returns its exit status.
 
-import re
+`predict`, which is to answer at once, stands in predict.py.
+"""
+
 import sys
 from argparse import Namespace
 from dataclasses import fields
@@ -9,12 +11,12 @@ from pathlib import Path
 from minihash import core
 from minihash.cli import terminal
 from minihash.cli.report import pages, report
+from minihash.compile.places import expanded
 from minihash.data import Dataset, Text
 from minihash.data.own import own_path
-from minihash.runs import predict as examples
 from minihash.runs import train as training
 from minihash.runs.config import Config, check_place, is_own
-from minihash.runs.examples import Classifier, OfExamples
+from minihash.runs.examples import OfExamples
 from minihash.runs.folder import config_of, json_line
 from minihash.runs.kinds import KINDS, load_model
 from minihash.runs.machine import machine, size
@@ -22,15 +24,13 @@ from minihash.runs.model import Model
 from minihash.runs.progress import progress
 from minihash.runs.writer import Writer
 
-MOST = 10  # classes that predict shows
-
 
 def train(args: Namespace) -> int:
     """minihash train"""
     names = [field.name for field in fields(Config)]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if "data_dir" in given:
-        given["data_dir"] = str(Path(args.data_dir).expanduser().absolute())
+        given["data_dir"] = str(expanded(args.data_dir).absolute())
     shown = progress(args.quiet)
     try:
         if args.resume is None:
@@ -45,8 +45,8 @@ def train(args: Namespace) -> int:
         print(f"minihash: {stopped}{again}", file=sys.stderr, flush=True)
         return 128 + stopped.number
     if not args.quiet:
-        _show(_table(result))
-    return _finish(args, result)
+        show(_table(result))
+    return finish(args, result)
 
 
 def _table(result: dict) -> str:
@@ -73,18 +73,18 @@ def evaluate(args: Namespace) -> int:
     """minihash eval"""
     model = load_model(args.model)
     with machine(args.backend, args.threads):
-        data = _data(args, model)
+        data = data_of(args, model)
         measured, count = model.measure(data), model.count(data)
     if not args.json:
         (label, value, unit), *rest = _measured(type(model), measured)
         about = f"{unit}; of " if unit else "of "
         about += f"{count:,} {model.UNIT} of {data.name}"
-        _show(terminal.table([(label, value, about), *rest], "<><"))
+        show(terminal.table([(label, value, about), *rest], "<><"))
     unit = model.UNIT.rpartition(" ")[2]
-    return _finish(args, measured | {unit: count, "dataset": data.name})
+    return finish(args, measured | {unit: count, "dataset": data.name})
 
 
-def _data(args: Namespace, model: Model) -> Dataset | Text:
+def data_of(args: Namespace, model: Model) -> Dataset | Text:
     """The data set asked for; without, the one of the run, or of the model."""
     config = config_of(Path(args.model))
     name = args.dataset or (config.dataset if config else model.dataset)
@@ -100,70 +100,6 @@ def _data(args: Namespace, model: Model) -> Dataset | Text:
     return model.reload(name, place, args.download, **last)
 
 
-def predict(args: Namespace) -> int:
-    """minihash predict"""
-    model = load_model(args.model)
-    if not isinstance(model, Classifier):
-        raise ValueError(
-            f"{args.model} holds a model that has no classes, and so predicts none: use minihash "
-            f"{'generate' if isinstance(model, Writer) else 'eval'}"
-        )
-    about, index = "", re.fullmatch(r"-?\d+", args.input)
-    if not index:
-        _only(args, "the index of an example", "dataset", "data_dir", "download", "channels_last")
-    if index or args.input.endswith(".npy"):
-        _only(args, "an image file", "invert")
-    with machine(args.backend, args.threads):
-        if index:
-            data = _data(args, model)
-            x, label = examples.indexed(model, data, int(args.input))
-            about = f"example {args.input} of the test set of {data.name}, labelled "
-            about += data.class_names[label]
-        elif args.input.endswith(".npy"):
-            x = examples.array(model, Path(args.input))
-        else:
-            x = examples.image(model, Path(args.input), args.invert)
-        found = examples.predictions(model, x)
-    if not args.json:
-        _show(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
-    return _finish(args, {"class_names": list(model.class_names), "predictions": found})
-
-
-def _only(args: Namespace, what: str, *names: str) -> None:
-    """Raises ValueError for options of another kind of input."""
-    for name in names:
-        if getattr(args, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{flag} is for {what}, got {args.input}: leave it out")
-
-
-def _ranked(model: Classifier, prediction: dict, most: int) -> list[tuple[str, float]]:
-    pairs = zip(model.class_names, prediction["probabilities"], strict=True)
-    return sorted(pairs, key=lambda pair: -pair[1])[:most]
-
-
-def _one(model: Classifier, prediction: dict, about: str) -> str:
-    best = _ranked(model, prediction, MOST)
-    room = terminal.width() - max(len(name) for name, _ in best) - len("  0.0000  ")
-    blocks = terminal.draws(sys.stdout)
-    rows = [
-        (name, f"{p:.4f}", terminal.bar(round(p, 4), min(room, 50), blocks)) for name, p in best
-    ]
-    lines = [terminal.plain(about)] if about else []
-    lines.append(terminal.table(rows, "<><"))
-    if len(model.class_names) > MOST:
-        lines.append(f"and {len(model.class_names) - MOST} more, less likely")
-    return "\n".join(lines)
-
-
-def _many(model: Classifier, found: list[dict]) -> str:
-    rows = [
-        (k, *(f"{name} {p:.4f}" for name, p in _ranked(model, prediction, 3)))
-        for k, prediction in enumerate(found)
-    ]
-    return terminal.table(rows, ">" + "<" * (len(rows[0]) - 1))
-
-
 def generate(args: Namespace) -> int:
     """minihash generate"""
     model = load_model(args.model)
@@ -175,15 +111,15 @@ def generate(args: Namespace) -> int:
         text = model.write(args.prompt, args.length, args.temperature, args.seed)
     if not args.json:
         print(terminal.plain(text, ("\n", "\r\n", "\t")) if sys.stdout.isatty() else text)
-    return _finish(args, {"text": text})
+    return finish(args, {"text": text})
 
 
 def inspect(args: Namespace) -> int:
     """minihash inspect"""
     about = report(load_model(args.model))
     if not args.json:
-        _show(pages(about, terminal.width(), terminal.draws(sys.stdout)))
-    return _finish(args, about)
+        show(pages(about, terminal.width(), terminal.draws(sys.stdout)))
+    return finish(args, about)
 
 
 def explain(args: Namespace) -> int:
@@ -199,7 +135,7 @@ def explain(args: Namespace) -> int:
         picture.draw(path, rows)
     if not args.json:
         print(networks.page(rows, terminal.width()))
-    return _finish(args, {"networks": rows})
+    return finish(args, {"networks": rows})
 
 
 def backends(args: Namespace) -> int:
@@ -218,9 +154,7 @@ def backends(args: Namespace) -> int:
         rows.append(("kernels", where if kernels["folder"] else "not kept"))
         print(terminal.table(rows, "<<"))
     about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
-    return _finish(
-        args, {"backends": about, "taken": taken, "threads": threads, "kernels": kernels}
-    )
+    return finish(args, {"backends": about, "taken": taken, "threads": threads, "kernels": kernels})
 
 
 def _kernels() -> dict[str, object]:
@@ -232,11 +166,12 @@ def _kernels() -> dict[str, object]:
     return {"folder": str(base), "bytes": kept.size(base)} if folder else {"folder": "", "bytes": 0}
 
 
-def _show(page: str) -> None:
+def show(page: str) -> None:
+    """Print a page, and nothing that is a command to a terminal."""
     print(terminal.plain(page, ("\n",)))
 
 
-def _finish(args: Namespace, result: dict) -> int:
+def finish(args: Namespace, result: dict) -> int:
     """With --json, the last line of standard output."""
     if args.json:
         print(json_line(result), end="")

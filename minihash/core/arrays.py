@@ -48,8 +48,9 @@ def normalise(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """y = gamma x_hat + beta, x_hat = (x - mean) r, r = 1 / sqrt(var + eps), feature by feature.
 
-    x: float (batch, features, ...), not empty; gamma, beta: (features,), of its dtype; known: (mean, var), float64
-    (features,), or None: those of x over the batch and all positions, var = sum of (x - mean)^2 / n.
+    x: float (batch, features, ...), not empty; gamma, beta: (features,), of its dtype; known:
+    (mean, var), float64 (features,), or None: those of x over the batch and all positions, n of a
+    feature, var = sum of (x - mean)^2 / n.
     Returns y and x_hat, of the shape and dtype of x, r (features,) of its dtype, and mean and var.
     Raises TypeError or ValueError for other arrays.
     """

@@ -48,6 +48,7 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
             "a download needs the package pooch: pip install 'minihash[data]'"
         ) from error
     failures = []
+    shown = sys.stderr is not None and sys.stderr.isatty()  # a service has no such stream
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)  # it reports each address; ours are in the error, if any
@@ -60,7 +61,9 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
                     fname=remote.file,
                     path=target.parent,
                     downloader=pooch.HTTPDownloader(
-                        progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=TIMEOUT
+                        progressbar=shown,
+                        chunk_size=1 << 16,
+                        timeout=TIMEOUT,
                     ),
                 )
                 return target

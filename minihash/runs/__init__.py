@@ -6,6 +6,8 @@ examples.py   its kinds: classifiers and autoencoders
 writer.py     and language models, which write text
 kinds.py      which is which, and its file
 folder.py     a run on disk: saved whole, resumed to the bit
+fit.py        training from Python, on data in memory
+creation.py   the folder of a new run, which no other shares
 train.py      training, saved after each epoch and when it is told to stop
 predict.py    an image, an array or an example of a data set -> what the network takes
 progress.py   a bar on a terminal, a line an epoch elsewhere

@@ -7,15 +7,12 @@
     config.json           the choices, for people
 
 Only the first is ever read to go on; the others are written after it, out of it. A run that is
-killed between two of them writes them again when it is resumed.
+killed between two of them writes them again when it is resumed. creation.py makes the folder.
 """
 
 import json
 import math
-import os
-import re
 import zlib
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +20,6 @@ import numpy as np
 
 from minihash import __version__
 from minihash.data import Dataset, Text
-from minihash.data.own import own_path
 from minihash.files import checkpoint
 from minihash.files.atomic import atomic_write
 from minihash.files.spec import UnknownType
@@ -33,7 +29,6 @@ from minihash.runs.model import FILE, Model
 from minihash.training import State
 
 RESUME, METRICS, CONFIG = "resume.safetensors", "metrics.jsonl", "config.json"
-TEMPORARY = ".minihash-"  # what a writer that was killed leaves, see atomic.py
 COUNTERS = ("epoch", "batch", "step", "correct", "seen")
 
 
@@ -73,7 +68,9 @@ def fingerprint(data: Dataset | Text) -> int:
 
 
 def save(folder: Path, run: Run) -> None:
-    """Write all files of the run, each atomically. Raises OSError as `atomic_write` does."""
+    """Write all files of the run, each atomically. Raises OSError as `atomic_write` does, and
+    ValueError for a symbolic link where a file should be."""
+    check_files(folder)
     state, arrays = run.state, {}
     spec = {
         "kind": "run",
@@ -98,6 +95,17 @@ def save(folder: Path, run: Run) -> None:
     atomic_write(folder / CONFIG, json.dumps(config, indent=2).encode() + b"\n")
 
 
+def check_files(folder: Path) -> None:
+    """Raises ValueError if a file of the run is a symbolic link: what it leads to is not the run's,
+    and would be overwritten."""
+    for name in (RESUME, FILE, METRICS, CONFIG):
+        if (folder / name).is_symlink():
+            raise ValueError(
+                f"{folder / name} is a symbolic link, and a run writes in its own folder alone: "
+                "put the file itself there, or remove the link"
+            )
+
+
 def json_line(value: dict) -> str:
     """One line of strict JSON: a number that is not finite is null.
 
@@ -118,9 +126,11 @@ def json_line(value: dict) -> str:
 def load(folder: Path) -> Run:
     """The run in a folder, as it was saved last.
 
-    Raises FileNotFoundError if there is none, ValueError if its file is damaged.
+    Raises FileNotFoundError if there is none, ValueError if its file is damaged, or a symbolic link
+    stands among its files.
     """
     path = folder / RESUME
+    check_files(folder)
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no run to resume in {folder}: it has no {RESUME}; name the folder of a run"
@@ -161,56 +171,3 @@ def config_of(path: Path) -> Config | None:
 
 def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: arrays[name] for name in arrays if name.startswith(prefix)}
-
-
-def check_free(out: Path) -> None:
-    """Raises ValueError if a new run may not go into `out`: there is something already."""
-    if not os.path.lexists(out):
-        return
-    if not out.is_dir():
-        raise ValueError(f"--out {out} is a file: give the name of a new folder")
-    if any(not name.startswith(TEMPORARY) for name in os.listdir(out)):
-        hint = f"go on with it by --resume {out}, or " if (out / RESUME).is_file() else ""
-        raise ValueError(f"--out {out} is there already and not empty: {hint}give another name")
-
-
-def create(out: Path | None, run: Run) -> Path:
-    """Make the folder of a new run and save the run there; if that fails, leave nothing.
-
-    Without `out` it is runs/NAME-NNN with the next free number. Raises OSError, ValueError.
-    """
-    if out is not None:
-        check_free(out)
-    folder, made = out, []
-    try:
-        parent = Path("runs") if out is None else out.parent
-        for path in reversed((parent, *parent.parents)):
-            if not path.exists():
-                path.mkdir()
-                made.append(path)
-        if out is None:
-            folder = _next(parent, own_path(run.config.dataset).stem)
-            made.append(folder)
-        elif not out.is_dir():
-            out.mkdir()
-            made.append(out)
-        save(folder, run)
-        return folder
-    except BaseException:
-        with suppress(OSError):
-            for file in (FILE, METRICS, CONFIG, RESUME) if folder else ():
-                (folder / file).unlink(missing_ok=True)
-            for path in reversed(made):
-                path.rmdir()
-        raise
-
-
-def _next(root: Path, name: str) -> Path:
-    """Make root/name-NNN, one number above the highest there; another run may be doing the same."""
-    while True:
-        pattern = re.compile(re.escape(name) + r"-(\d+)")
-        taken = [int(m[1]) for m in map(pattern.fullmatch, os.listdir(root)) if m]
-        folder = root / f"{name}-{max(taken, default=0) + 1:03}"
-        with suppress(FileExistsError):
-            folder.mkdir()
-            return folder

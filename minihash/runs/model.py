@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Model:
     """Base of all models. dataset: the name of what it was trained on. epochs, steps: how far."""
 

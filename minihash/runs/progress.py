@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import TextIO
 
 from minihash.runs.folder import Run
@@ -39,12 +40,13 @@ class Lines(Progress):
             return
         metrics, epochs = run.metrics[-1], run.config.epochs
         left = (epochs - run.state.epoch) * metrics["seconds"]
-        print(
-            f"epoch {metrics['epoch']}/{epochs}: {_figures(run, report, 4)}, "
-            f"rate {metrics['rate']:.3g}, {metrics['seconds']:.1f} s, {left:.0f} s left",
-            file=self.stream,
-            flush=True,
-        )
+        with suppress(OSError):  # a disk that is full of what was told stops no run
+            print(
+                f"epoch {metrics['epoch']}/{epochs}: {_figures(run, report, 4)}, "
+                f"rate {metrics['rate']:.3g}, {metrics['seconds']:.1f} s, {left:.0f} s left",
+                file=self.stream,
+                flush=True,
+            )
 
 
 class Bar(Lines):
@@ -91,4 +93,7 @@ def progress(quiet: bool = False) -> Progress:
     """What suits standard error."""
     if quiet:
         return Progress()
-    return Bar(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
+    stream = sys.stderr
+    if stream is None:  # as a service has it
+        return Progress()
+    return Bar(stream) if stream.isatty() and find_spec("tqdm") else Lines(stream)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 HELD_OUT = 2  # characters that bits per character takes at least
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Writer(Model):
     """A language model. vocabulary: its bytes, increasing. length: characters a training step."""
 

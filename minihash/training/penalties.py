@@ -25,12 +25,12 @@ arXiv 1711.05101, algorithm 2; SoftTie: Duong et al., ACL 2015, soft sharing bet
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from minihash import core
 from minihash.checks import parameter, real_field
+from minihash.derived import derived
 from minihash.hashes.balance import BLOCK
 from minihash.weights import VirtualWeight
 
@@ -180,7 +180,7 @@ class GroupLasso(Penalty):
     def names(self) -> tuple[str, ...]:
         return (self.weight.table,)
 
-    @cached_property
+    @derived
     def least(self) -> np.ndarray:
         """strength sqrt(n_g) of each group: float64 (groups,)."""
         self._refuse_overlap()

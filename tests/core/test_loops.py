@@ -6,7 +6,7 @@ import pytest
 from minihash import core
 from minihash.compile.reals import tanh
 from minihash.core.numba import loops, registers, skinny
-from minihash.core.numba.simd_tanh import tanh32, tanh64
+from minihash.core.numba.simd import tanh32, tanh64
 from reference import torch_twins
 from tests.layers.test_recurrent import assert_within_balls
 from tests.support.recurrent_cases import (

@@ -7,8 +7,8 @@ Row after row is added to float64 sums that stay in the first-level cache: that 
 order of the sums is NumPy's.
 """
 
-from functools import cache
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 

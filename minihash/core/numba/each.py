@@ -1,6 +1,6 @@
 """Bodies of real numbers, entry by entry, in compiled loops.
 
-    y[k] = body(x[k], ...)                     a block of entries a part
+y[k] = body(x[k], ...)                     a block of entries a part
 """
 
 from collections.abc import Callable
@@ -30,12 +30,12 @@ def each(body: Callable, *arrays: np.ndarray) -> np.ndarray:
 
 def of_one(x, y):
     for k in range(y.size):
-        y[k] = f(x[k])  # noqa: F821
+        y[k] = f(x[k])
 
 
 def of_two(x, z, y):
     for k in range(y.size):
-        y[k] = f(x[k], z[k])  # noqa: F821
+        y[k] = f(x[k], z[k])
 
 
 TEMPLATES = {1: of_one, 2: of_two}

@@ -28,7 +28,6 @@ from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
 
-
 class Cut(NamedTuple):
     """How V is cut."""
 
@@ -42,7 +41,7 @@ class Cut(NamedTuple):
 
 CUT = Cut()
 Shape = tuple[int, int]
-Part = tuple[int, int, int]  # some rows (or columns) start .. stop - 1, and what a tile has of the others
+Part = tuple[int, int, int]  # rows (columns) start .. stop - 1 of V; columns (rows) of a tile
 
 
 def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> np.ndarray:
@@ -86,7 +85,9 @@ class Plan(NamedTuple):
 
     forward: Callable
     backward: Callable
-    place: tuple  # what the loops know of it: first_id, step, transposed, constants of its hash, run
+    place: (
+        tuple  # what the loops know of it: first_id, step, transposed, constants of its hash, run
+    )
     rows: list[Part]
     columns: list[Part]
     tile: int  # entries of the largest tile
