@@ -64,8 +64,8 @@ def _table(result: dict) -> str:
 
 def _measured(kind: type[Model], result: dict) -> list[tuple[str, str, str]]:
     """A row for each metric."""
-    metrics = kind.METRICS.items()
-    return [(label, f"{result[name]:.4f}", unit) for name, (label, unit) in metrics]
+    metrics = [(name, *words) for name, words in kind.METRICS.items() if name in result]
+    return [(label, f"{result[name]:.4f}", unit) for name, label, unit in metrics]
 
 
 def evaluate(args: Namespace) -> int:
@@ -93,7 +93,7 @@ def _data(args: Namespace, model: Model) -> Dataset | Text:
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )
-    return model.load(name, place, args.download)
+    return model.read(model, name, place, args.download)
 
 
 def predict(args: Namespace) -> int:

@@ -80,6 +80,8 @@ def read_header(file: BinaryIO, size: int) -> Header:
                 raise ValueError(f"it is {kind}, no checkpoint: give a file that minihash saved")
         if len(prefix) < 8:
             raise damaged(f"it ends after {size} bytes")
+        if file.read(1) != b"{":  # the header of every safetensors file begins so
+            raise ValueError("it is no safetensors file: give one that minihash saved")
         raise damaged(f"a header of {length} bytes exceeds its {size} or the limit of {MAX_HEADER}")
     raw = file.read(length)
     header = _parse(raw, "header")
