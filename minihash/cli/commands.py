@@ -12,6 +12,7 @@ from minihash.cli.report import pages, report
 from minihash.data import Dataset, Text
 from minihash.runs import predict as examples
 from minihash.runs import train as training
+from minihash.runs import validation
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.examples import Classifier
 from minihash.runs.folder import config_of, json_line
@@ -50,16 +51,25 @@ def train(args: Namespace) -> int:
 
 def _table(result: dict) -> str:
     share = result["stored_weights"] / result["virtual_weights"]
+    kind, spent = KINDS[result["model"]].model, f"in {result['seconds']:.1f} s"
+    if "best_epoch" in result:
+        spent += f"; the model is that of epoch {result['best_epoch']}, the best"
     rows = [
-        _measured(KINDS[result["model"]].model, result)[0],
+        *_measured(kind, result)[:1],
+        *[(name.replace("_", " "), f"{result[name]:.4f}", "") for name in _chosen_by(kind, result)],
         ("virtual weights", result["virtual_weights"], "read through the hash"),
         ("stored weights", result["stored_weights"], f"{share:.1%} of them, in tables"),
         ("other parameters", result["other_parameters"], "free biases, BatchNorm"),
         ("bytes on disk", result["bytes_on_disk"], "model.safetensors"),
         ("peak memory", size(result["peak_memory"]), "of this process, data included"),
-        ("epochs", result["epochs"], f"in {result['seconds']:.1f} s"),
+        ("epochs", result["epochs"], spent),
     ]
     return f"{terminal.table(rows, '<><')}\nsaved in {result['run']}"
+
+
+def _chosen_by(kind: type[Model], result: dict) -> list[str]:
+    """The metric that the epoch was chosen by, if it was."""
+    return [name for name in validation.named(kind.METRICS) if name in result][:1]
 
 
 def _measured(kind: type[Model], result: dict) -> list[tuple[str, str, str]]:

@@ -71,7 +71,7 @@ class Bar(Lines):
     """The lines, and below them one bar for the whole run: epoch, time left, loss and accuracies,
     rate."""
 
-    FORMAT = "{desc} |{bar}|{postfix}"
+    FORMAT = "{desc} |{bar}| {unit}"  # a postfix would bring a comma of its own
 
     @contextmanager
     def shown(self, run: Run) -> Iterator[None]:
@@ -81,9 +81,8 @@ class Bar(Lines):
             return
         from tqdm import tqdm
 
-        with tqdm(
-            total=1, bar_format=self.FORMAT, file=self.stream, dynamic_ncols=True
-        ) as self.bar:
+        form = {"bar_format": self.FORMAT, "unit": "", "dynamic_ncols": True}
+        with tqdm(total=1, file=self.stream, **form) as self.bar:
             self.bar.set_description_str("first step")
             yield
 
@@ -95,8 +94,7 @@ class Bar(Lines):
             self.bar.initial = self.bar.n = run.state.step - 1
         super().step(run, report)
         self.bar.set_description_str(f"{report['epoch']}/{epochs}", refresh=False)
-        text = f"{_figures(run, report, 3)}, rate {report['rate']:.3g}{self.left}"
-        self.bar.set_postfix_str(text, refresh=False)
+        self.bar.unit = f"{_figures(run, report, 3)}, rate {report['rate']:.3g}{self.left}"
         self.bar.update()
 
     def _say(self, line: str) -> None:
