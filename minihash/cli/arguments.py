@@ -96,6 +96,9 @@ def parser() -> argparse.ArgumentParser:
     _add_train(command("train", "train", "train a network, in a run folder"))
     sub = command("eval", "evaluate", "how well a trained network does on a test set")
     _add_model(sub)
+    text = "how often an example of each class is taken for each"
+    sub.add_argument("--confusion", action="store_true", help=text)
+    _add_plot(sub, "that matrix")
     _add_data(sub, "data set to test on (default: the one it was trained on)")
     _add_machine(sub)
     sub = command("predict", "predict", "what a trained network takes an example for")
@@ -118,13 +121,9 @@ def parser() -> argparse.ArgumentParser:
     _add_machine(sub)
     sub = command("inspect", "inspect", "what a network stores, and how evenly its hash uses it")
     _add_model(sub)
+    _add_plot(sub, "the learning curves of a run")
     sub = command("explain", "explain", "how MLPs, CNNs and RNNs are hashes, computed both ways")
-    sub.add_argument(
-        "--plot",
-        metavar="FILE",
-        help="make a picture too, as FILE.png: the table and three virtual matrices, a colour a "
-        "bucket (needs matplotlib)",
-    )
+    _add_plot(sub, "the table and three virtual matrices, a colour a bucket")
     _add_backend(sub)
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
@@ -155,6 +154,11 @@ def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
         action="store_true",
         help="fetch the data set if it is not found (needs pooch)",
     )
+
+
+def _add_plot(sub: argparse.ArgumentParser, what: str) -> None:
+    text = f"make a picture too, as FILE.png: {what} (needs matplotlib)"
+    sub.add_argument("--plot", metavar="FILE", help=text)
 
 
 def _add_backend(sub: argparse._ActionsContainer) -> None:

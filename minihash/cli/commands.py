@@ -6,14 +6,18 @@ from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+
 from minihash import core
-from minihash.cli import terminal
+from minihash.cli import plots, terminal
 from minihash.cli.report import pages, report
 from minihash.data import Dataset, Text
+from minihash.runs import folder as disk
 from minihash.runs import predict as examples
 from minihash.runs import train as training
 from minihash.runs import validation
 from minihash.runs.config import Config, check_place, is_own
+from minihash.runs.confusion import confusion, pairs
 from minihash.runs.examples import Classifier
 from minihash.runs.folder import config_of, json_line
 from minihash.runs.kinds import KINDS, load_model
@@ -80,17 +84,48 @@ def _measured(kind: type[Model], result: dict) -> list[tuple[str, str, str]]:
 
 def evaluate(args: Namespace) -> int:
     """minihash eval"""
-    model = load_model(args.model)
+    model, matrix = load_model(args.model), None
+    plot = _picture(args)
+    if (args.confusion or plot) and not isinstance(model, Classifier):
+        raise ValueError(
+            f"{args.model} holds a model that has no classes, and so confuses none: leave "
+            "--confusion and --plot out"
+        )
     with machine(args.backend, args.threads):
         data = _data(args, model)
         measured, count = model.measure(data), model.count(data)
+        if args.confusion or plot:
+            matrix = confusion(model, data)
+    if plot:
+        plots.matrix(plot, matrix, model.class_names)
     if not args.json:
         (label, value, unit), *rest = _measured(type(model), measured)
         about = f"{unit}; of " if unit else "of "
         about += f"{count:,} {model.UNIT} of {data.name}"
         print(terminal.table([(label, value, about), *rest], "<><"))
+        if args.confusion:
+            print(_confused(matrix, model.class_names))
     unit = model.UNIT.rpartition(" ")[2]
-    return _finish(args, measured | {unit: count, "dataset": data.name})
+    measured |= {unit: count, "dataset": data.name}
+    return _finish(args, measured | ({"confusion": matrix.tolist()} if args.confusion else {}))
+
+
+def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> str:
+    """The confusion matrix, a row a class; where it is too wide, what is confused oftenest."""
+    rows = [(name, *row) for name, row in zip(names, matrix.tolist(), strict=True)]
+    table = terminal.table([("", *names), *rows], "<" + ">" * len(names))
+    if max(map(len, table.splitlines())) <= terminal.width():
+        return f"\n{table}\na row is a class, a column what its examples are taken for"
+    found = [(names[i], "taken for", names[j], n) for i, j, n in pairs(matrix, MOST)]
+    return "\n" + (terminal.table(found, "<<<>") if found else "nothing is confused")
+
+
+def _picture(args: Namespace) -> Path | None:
+    """Where a picture is to go, refused before the work if it cannot."""
+    if args.plot is None:
+        return None
+    plots.suffix(path := Path(args.plot))
+    return path
 
 
 def _data(args: Namespace, model: Model) -> Dataset | Text:
@@ -185,7 +220,13 @@ def generate(args: Namespace) -> int:
 
 def inspect(args: Namespace) -> int:
     """minihash inspect"""
-    about = report(load_model(args.model))
+    model = load_model(args.model)
+    if plot := _picture(args):
+        if not Path(args.model).is_dir():
+            raise ValueError(f"--plot is for a run folder, got {args.model}: name one")
+        run = disk.load(Path(args.model))
+        plots.curves(plot, run.metrics, run.best_epoch)
+    about = report(model)
     if not args.json:
         print(pages(about, terminal.width(), terminal.draws(sys.stdout)))
     return _finish(args, about)
@@ -196,9 +237,7 @@ def explain(args: Namespace) -> int:
     from minihash.cli import explain as networks  # the layers that no other command needs
     from minihash.cli import picture
 
-    path = None if args.plot is None else Path(args.plot)
-    if path is not None:
-        picture.suffix(path)
+    path = _picture(args)
     rows = networks.explain(args.backend)
     if path is not None:
         picture.draw(path, rows)
