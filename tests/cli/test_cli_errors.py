@@ -157,7 +157,7 @@ BAD = {
     "train --model lstm --dataset digits": "digits is no text: name tinyshakespeare, or a text",
     "train --model lstm": "data set tinyshakespeare was not found in",
     "train --model lstm --dataset none.txt": "none.txt: No such file",
-    "train --model lstm --dataset colour.npz": "colour.npz is a zip archive (an .npz is one) and no",
+    "train --model lstm --dataset colour.npz": "colour.npz is a zip archive (an .npz is",
     "train --model lstm --dataset shape.npy": "shape.npy is a NumPy array and no text",
     "train --model lstm --dataset shape.npy --tokens bytes": "shape.npy is a NumPy array and no",
     "train --model lstm --dataset RUN/model.safetensors": "no text in UTF-8, it has bytes",
