@@ -138,7 +138,7 @@ def _data(args: Namespace, model: Model) -> Dataset | Text:
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )
-    return model.read(model, name, place, args.download)
+    return model.reload(name, place, args.download)
 
 
 def predict(args: Namespace) -> int:

@@ -45,7 +45,7 @@ class Model:
     SHORT: ClassVar[str]  # the first one's name in a line of progress
     UNIT: ClassVar[str]  # what a test set is counted in
     RISES: ClassVar[bool] = False  # whether the first metric grows as it gets better
-    READ: ClassVar[tuple[str, ...]] = ()  # the choices that say how data are read; fields, too
+    READ: ClassVar[tuple[str, ...]] = ()  # the choices that `load` is told of
 
     def __repr__(self) -> str:
         kind, layers = type(self).__name__, len(self.network.layers)
@@ -57,13 +57,10 @@ class Model:
         """The data set of this name, or file. Raises as `minihash.data.load` does."""
         raise NotImplementedError
 
-    @classmethod
-    def read(
-        cls, choices: "Config | Model", name: str, data_dir: str | None, download: bool
-    ) -> Any:
-        """`load`, in the way that these choices, or this model, say."""
-        own = {field: getattr(choices, field) for field in cls.READ}
-        return cls.load(name, data_dir, download, **own)
+    def reload(self, name: str, *places: Any, **options: Any) -> Any:
+        """As `load`, in the terms of this model. Raises ValueError, too, if it cannot be brought to
+        them."""
+        return self.load(name, *places, **options)
 
     @classmethod
     def begun(cls, config: "Config", data: Dataset | Text) -> "Model":

@@ -8,7 +8,8 @@ from that, so that what is measured between epochs is counted too.
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from typing import TextIO
 
 from minihash.runs.folder import Run
@@ -22,6 +23,9 @@ class Progress:
     def shown(self, run: Run) -> Iterator[None]:
         """Show the run within this block."""
         yield
+
+    def say(self, text: str) -> None:
+        """Say it, if anything is said."""
 
     def step(self, run: Run, report: dict) -> None:
         """A step is over; report: as `minihash.training.steps` gives it."""
@@ -41,13 +45,15 @@ class Lines(Progress):
         if run.state.batch:
             return
         metrics, epochs = run.metrics[-1], run.config.epochs
-        self._say(
+        self.say(
             f"epoch {metrics['epoch']}/{epochs}: {_figures(run, report, 4)}, "
             f"rate {metrics['rate']:.3g}, {metrics['seconds']:.1f} s{self.left}"
         )
 
-    def _say(self, line: str) -> None:
-        print(line, file=self.stream, flush=True)
+    def say(self, text: str) -> None:
+        """Print it."""
+        with suppress(OSError):  # a disk that is full of what was told stops no run
+            print(text, file=self.stream, flush=True)
 
     def _left(self, run: Run, report: dict) -> str:
         """How much time is left, for the end of a line; nothing before a pace can be told."""
@@ -72,6 +78,7 @@ class Bar(Lines):
     rate."""
 
     FORMAT = "{desc} |{bar}| {unit}"  # a postfix would bring a comma of its own
+    bar = None
 
     @contextmanager
     def shown(self, run: Run) -> Iterator[None]:
@@ -97,8 +104,12 @@ class Bar(Lines):
         self.bar.unit = f"{_figures(run, report, 3)}, rate {report['rate']:.3g}{self.left}"
         self.bar.update()
 
-    def _say(self, line: str) -> None:
-        self.bar.write(line, file=self.stream)
+    def say(self, text: str) -> None:
+        """Print it, above the bar if there is one."""
+        if self.bar is None:
+            super().say(text)
+        else:
+            self.bar.write(text, file=self.stream)
 
 
 def clock(seconds: float) -> str:
@@ -131,4 +142,7 @@ def progress(quiet: bool = False) -> Progress:
     """What suits standard error."""
     if quiet:
         return Progress()
-    return Bar(sys.stderr) if sys.stderr.isatty() else Lines(sys.stderr)
+    stream = sys.stderr
+    if stream is None:  # as a service has it
+        return Progress()
+    return Bar(stream) if stream.isatty() and find_spec("tqdm") else Lines(stream)

@@ -80,7 +80,8 @@ def begin(
         kind = KINDS[config.model].model
         check_place(config.dataset, config.data_dir, download)
         config.training()  # raises before the data are read
-        data = kind.read(config, config.dataset, config.data_dir, download)
+        own = {name: getattr(config, name) for name in kind.READ}
+        data = kind.load(config.dataset, config.data_dir, download, **own)
         fingerprint, (data, held) = disk.fingerprint(data), _split(config, data)
         model = kind.begun(config, data)
         model.check(data)
@@ -111,7 +112,7 @@ def resume(
     run = _with_choices(disk.load(folder), folder, given)
     check_place(run.config.dataset, given.get("data_dir"), download)
     with machine(run.config.backend, run.config.threads):
-        data = run.initial.read(run.initial, run.config.dataset, run.config.data_dir, download)
+        data = run.initial.reload(run.config.dataset, run.config.data_dir, download)
         run.initial.check(data)
         if disk.fingerprint(data) != run.data:
             raise ValueError(

@@ -7,7 +7,7 @@ are in there.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -54,6 +54,10 @@ class Writer(Model):
             known = ", ".join(datasets.TEXTS)
             raise ValueError(f"{name} is no text: name {known}, or a text file, by --dataset")
         return datasets.load_text(name, data_dir, download, tokens)
+
+    def reload(self, name: str, *places: Any, **options: Any) -> Text:
+        """As `load`, in this model's tokens."""
+        return self.load(name, *places, tokens=self.tokens, **options)
 
     @classmethod
     def choices(cls, config: "Config", data: Text) -> dict[str, object]:

@@ -178,6 +178,7 @@ def test_a_run_saved_when_all_were_of_bytes_goes_on_with_them(umlauts, here):
     assert load_model("old").write("ü", 5) == load_model("bytes").write("ü", 5)
     for run in ("old", "bytes"):
         assert main(["train", "--resume", run, "--epochs", "2", "--quiet"]) == 0
+        assert disk.config_of(Path(run)).tokens == "bytes"
     old, new = (Path(run, "model.safetensors").read_bytes() for run in ("old", "bytes"))
     assert old == new
 

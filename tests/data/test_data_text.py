@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -67,8 +68,12 @@ def test_a_gzip_of_more_than_is_allowed_is_refused_before_it_is_unpacked(tmp_pat
     monkeypatch.setattr("minihash.data.text.MOST", 10_000)
     assert len(read_text(path).train) == 9000
     monkeypatch.setattr("minihash.data.text.MOST", 9_999)
+    path.write_bytes(gzip.compress(bytes(10**8)))
+    tracemalloc.start()
     with pytest.raises(ValueError, match="holds more than 9999 bytes: unpack it first"):
         read_text(path)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

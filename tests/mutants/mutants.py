@@ -11,6 +11,7 @@ from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
+from tests.mutants.mutants_runs import RUN_MUTANTS
 from tests.mutants.mutants_training import TRAINING_MUTANTS
 
 LISTS = (
@@ -21,5 +22,6 @@ LISTS = (
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,
     MODEL_MUTANTS,
+    RUN_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

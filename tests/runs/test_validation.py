@@ -27,6 +27,7 @@ from reference.streams import h, stream
 
 pytestmark = pytest.mark.usefixtures("here")
 SMALL = ["train", "--hidden", "12", "--seed", "3", "--validation", "0.2", "--quiet", "--lr", "0.3"]
+PART = ["--dataset", "part.npz", "--batch-size", "10"]
 TEXT = "to be, or not to be: that is the question.\n" * 12
 
 
@@ -79,6 +80,16 @@ def test_the_best_epoch_is_the_first_that_none_before_equals(kind, name, values,
     assert best(kind, metrics) == expected
 
 
+@pytest.fixture
+def part(here):
+    """A data set: a tenth of the digits, in batches of 10."""
+    digits = datasets.load("digits")
+    parts = {"x_train": digits.x_train, "x_test": digits.x_test}
+    arrays = {name: x[::10].reshape(-1, 28, 28) for name, x in parts.items()}
+    np.savez("part.npz", **arrays, y_train=digits.y_train[::10], y_test=digits.y_test[::10])
+    return datasets.load("part.npz")
+
+
 def lines(folder):
     found = map(json.loads, (Path(folder) / "metrics.jsonl").read_text().splitlines())
     return [{k: v for k, v in line.items() if k != "seconds"} for line in found]
@@ -91,28 +102,28 @@ def assert_same_end(folder, other):
     assert config == expected
 
 
-def test_the_best_epoch_is_kept_and_patience_ends_the_run(capsys):
-    assert main([*SMALL, "--epochs", "40", "--patience", "3", "--out", "run", "--json"]) == 0
+def test_the_best_epoch_is_kept_and_patience_ends_the_run(part, capsys):
+    assert main([*SMALL, *PART, "--epochs", "40", "--patience", "3", "--out", "run", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     kept, metrics = result["best_epoch"], lines("run")
     scores = [line["validation_accuracy"] for line in metrics]
     assert kept == int(np.argmax(scores)) + 1 and len(metrics) == kept + 3 < 40
     assert (result["epochs"], result["validation_accuracy"]) == (kept + 3, max(scores))
-    model, digits = load_model("run"), datasets.load("digits")
-    assert (model.epochs, model.steps) == (kept, kept * 64)  # 3,200 in batches of 50
-    _, held = split(digits, 0.2, seed=3)
+    model = load_model("run")
+    assert (model.epochs, model.steps) == (kept, kept * 32)  # 320 in batches of 10
+    _, held = split(part, 0.2, seed=3)
     assert model.measure(held)["test_accuracy"] == max(scores)
-    assert model.measure(digits)["test_accuracy"] == result["test_accuracy"]
+    assert model.measure(part)["test_accuracy"] == result["test_accuracy"]
     assert result["test_accuracy"] == metrics[kept - 1]["test_accuracy"]
     assert named(model.measure(held)).keys() <= metrics[0].keys()
     # It is the model of a run that ended there: nothing but the choice of the epoch is new.
-    assert main([*SMALL, "--epochs", str(kept), "--out", "short"]) == 0
+    assert main([*SMALL, *PART, "--epochs", str(kept), "--out", "short"]) == 0
     short = load_model("short").params
     assert all(np.array_equal(model.params[name], short[name]) for name in short)
     # A run that has ended has no step left; with more patience it goes on as if it never had.
     assert main(["train", "--resume", "run", "--quiet"]) == 0
     assert len(lines("run")) == kept + 3
-    assert main([*SMALL, "--epochs", "40", "--patience", "5", "--out", "whole"]) == 0
+    assert main([*SMALL, *PART, "--epochs", "40", "--patience", "5", "--out", "whole"]) == 0
     assert main(["train", "--resume", "run", "--patience", "5", "--quiet"]) == 0
     assert_same_end("run", "whole")
 
@@ -147,12 +158,12 @@ class StopsItself(Progress):
 @pytest.mark.parametrize(
     "flags",
     [
-        "--hidden 12 --lr 0.3",
-        "--model autoencoder --hidden 6 --hash identity",
+        "--hidden 12 --lr 0.3 --dataset part.npz --batch-size 10",
+        "--model autoencoder --hidden 6 --hash identity --dataset part.npz --batch-size 10",
         "--model lstm --dataset play.txt --hidden 12 --length 8 --batch-size 4",
     ],
 )
-def test_stopped_and_resumed_it_keeps_the_same_epoch(flags):
+def test_stopped_and_resumed_it_keeps_the_same_epoch(flags, part):
     Path("play.txt").write_text(TEXT)
     command = ["train", *flags.split(), "--validation", "0.2", "--quiet"]
     assert main([*command, "--epochs", "4", "--out", "whole"]) == 0
