@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from minihash import core
+from minihash.checks import counted
 from minihash.cli import plots, terminal
 from minihash.cli.report import pages, report
 from minihash.data import Dataset, Text
@@ -101,7 +102,7 @@ def evaluate(args: Namespace) -> int:
     if not args.json:
         (label, value, unit), *rest = _measured(type(model), measured)
         about = f"{unit}; of " if unit else "of "
-        about += f"{count:,} {model.UNIT} of {data.name}"
+        about += f"{counted(count, model.UNIT.removesuffix('s'))} of {data.name}"
         print(terminal.table([(label, value, about), *rest], "<><"))
         if args.confusion:
             print(_confused(matrix, model.class_names))

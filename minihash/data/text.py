@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minihash.checks import counted
 from minihash.data.damage import named_damage
 
 TOKENS = ("characters", "bytes")
@@ -114,7 +115,7 @@ def read_text(path: str | Path, name: str | None = None, tokens: str = "characte
     text = data if tokens == "bytes" else _decoded(path, data)
     if len(text) < 2:
         raise ValueError(
-            f"{path} has {len(text)} {tokens}: expected at least 2, to train and to test"
+            f"{path} has {counted(len(text), tokens[:-1])}: expected 2 at least, to train and test"
         )
     kinds = sorted(set(text))
     vocabulary = bytes(kinds) if tokens == "bytes" else "".join(kinds)

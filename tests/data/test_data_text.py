@@ -100,5 +100,5 @@ def test_text_refuses_strangers(tmp_path):
         with pytest.raises(ValueError, match=r"tokens run from .*: expected 0 to 2"):
             text.decode(np.array([0, token]))
     path.write_text("ü", "utf-8")
-    with pytest.raises(ValueError, match="has 1 characters: expected at least 2"):
+    with pytest.raises(ValueError, match="has 1 character: expected 2 at least"):
         read_text(path)
