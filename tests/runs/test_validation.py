@@ -4,6 +4,7 @@ where it was stopped."""
 import json
 import math
 import os
+import re
 import signal
 from dataclasses import replace
 from fractions import Fraction
@@ -133,7 +134,7 @@ def test_the_table_says_which_epoch_is_kept(capsys):
     out, err = capsys.readouterr()
     found = lines("run")
     kept = int(np.argmax([line["validation_accuracy"] for line in found]))
-    assert f"validation accuracy  {found[kept]['validation_accuracy']:.4f}" in out
+    assert re.search(rf"validation accuracy +{found[kept]['validation_accuracy']:.4f}\n", out)
     assert f"; the model is that of epoch {kept + 1}, the best" in out
     assert f", validation {found[1]['validation_accuracy']:.4f}, rate" in err.splitlines()[1]
 
