@@ -35,6 +35,8 @@ from minihash.runs.validation import named, split
 
 # What may change when a run is resumed: where and how fast it computes, and when it ends.
 FREE = ("epochs", "patience", "data_dir", "backend", "threads")
+# What the config of the run reads as it is typed.
+TYPED = ("hash_options", "compression", "validation")
 
 
 class Stopped(Exception):
@@ -132,8 +134,8 @@ def _with_choices(run: Run, folder: Path, given: dict) -> Run:
     """The run with its free choices changed. Raises ValueError for others that differ."""
     for name, value in given.items():
         was = getattr(run.config, name)
-        if name == "hash_options":  # as text, which the run's hash can read
-            value = replace(run.config, hash_options=value).hash_options
+        if name in TYPED:
+            value = getattr(replace(run.config, **{name: value}), name)
         moved = name == "dataset" and is_own(value) and is_own(was)
         if value != was and name not in FREE and not moved:
             raise ValueError(

@@ -37,13 +37,15 @@ MLP = {
     "l1": ("0.001", "0.002"),
     "l2": ("0.001", "0.002"),
     "group_lasso": (None, "0.1"),
-    "validation": ("1/3", "0.2"),
+    "validation": ("0.2", "1/3"),
     "seed": ("7", "0"),
     "dtype": ("float64", "float32"),
 }
 TEXT = {
     "model": ("gru", "rnn"),
     "dataset": ("play.txt", "digits"),
+    "compression": ("0.3", "1/3"),
+    "validation": ("50", "0.1"),
     "embedding": ("4", "5"),
     "tied": (None, ""),
     "layers": ("2", "1"),

@@ -102,6 +102,13 @@ RUN_MUTANTS = [
         "tests/cli/test_resume_options.py -k each_choice",
     ),
     Mutant(
+        "runs/train.py",
+        'TYPED = ("hash_options", "compression", ',
+        'TYPED = ("hash_options", ',
+        "0.3 beside --resume that is not the 0.3 of the run",
+        "tests/cli/test_resume_options.py -k each_choice",
+    ),
+    Mutant(
         "runs/config.py",
         "for w in matrices))",
         "for w in network.weights()))",
