@@ -36,6 +36,7 @@ examples:
   minihash train --model lstm --dataset my.txt --compression 1/16     recurrent weights hashed
   minihash train --resume runs/digits-001            go on with a run that was stopped
   minihash predict runs/digits-001 7                 example 7 of its test set
+  minihash predict runs/digits-001 --csv *.png       many pictures, a row each
   minihash generate runs/my-001 --prompt "Once "     text that goes on from there
 """
 
@@ -103,9 +104,10 @@ def parser() -> argparse.ArgumentParser:
     _add_machine(sub)
     sub = command("predict", "predict", "what a trained network takes an example for")
     _add_model(sub)
-    sub.add_argument(
-        "input", metavar="INPUT", help="an image file, an .npy file, or the index of a test example"
-    )
+    text = "image files, .npy or .csv files, indices of test examples; - for standard input"
+    sub.add_argument("input", metavar="INPUT", nargs="+", help=text)
+    text = "print a row an example, with the probability of each class"
+    sub.add_argument("--csv", action="store_true", help=text)
     sub.add_argument("--invert", action="store_true", help="swap dark and bright of an image")
     _add_data(sub, "data set that the index is of (default: the one it was trained on)")
     _add_machine(sub)
@@ -154,6 +156,11 @@ def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
         action="store_true",
         help="fetch the data set if it is not found (needs pooch)",
     )
+    sub.add_argument(
+        "--channels-last",
+        action=argparse.BooleanOptionalAction,
+        help="pictures of an .npz file are (rows, columns, channels), or are not",
+    )
 
 
 def _add_plot(sub: argparse.ArgumentParser, what: str) -> None:
@@ -183,6 +190,8 @@ def _add_train(train: _Parser) -> None:
 
     group = train.add_argument_group("data")
     _add_data(group, "data set")
+    text = "a mean and deviation for each of (default: columns of a table, channels of pictures)"
+    add(group, "--standardise", text, choices=("columns", "channels", "none"))
     group = train.add_argument_group("network")
     model = group.add_argument("--model", metavar="NAME")
     add(group, "--hash", "one of those below", metavar="NAME")

@@ -1,6 +1,8 @@
-"""The commands: from parsed arguments to printed results. Each returns its exit status."""
+"""The commands: from parsed arguments to printed results. Each returns its exit status.
 
-import re
+`predict`, which is to answer at once, stands in predict.py.
+"""
+
 import sys
 from argparse import Namespace
 from dataclasses import fields
@@ -13,13 +15,13 @@ from minihash.checks import counted
 from minihash.cli import plots, terminal
 from minihash.cli.report import pages, report
 from minihash.data import Dataset, Text
+from minihash.data.own import own_path
 from minihash.runs import folder as disk
-from minihash.runs import predict as examples
 from minihash.runs import train as training
 from minihash.runs import validation
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.confusion import confusion, pairs
-from minihash.runs.examples import Classifier
+from minihash.runs.examples import Classifier, OfExamples
 from minihash.runs.folder import config_of, json_line
 from minihash.runs.kinds import KINDS, load_model
 from minihash.runs.machine import machine, size
@@ -27,7 +29,7 @@ from minihash.runs.model import Model
 from minihash.runs.progress import progress
 from minihash.runs.writer import Writer
 
-MOST = 10  # classes that predict shows
+MOST = 10  # pairs of classes that are shown as confused
 
 
 def train(args: Namespace) -> int:
@@ -50,8 +52,8 @@ def train(args: Namespace) -> int:
         print(f"minihash: {stopped}{again}", file=sys.stderr, flush=True)
         return 128 + stopped.number
     if not args.quiet:
-        print(_table(result))
-    return _finish(args, result)
+        show(_table(result))
+    return finish(args, result)
 
 
 def _table(result: dict) -> str:
@@ -93,7 +95,7 @@ def evaluate(args: Namespace) -> int:
             "--confusion and --plot out"
         )
     with machine(args.backend, args.threads):
-        data = _data(args, model)
+        data = data_of(args, model)
         measured, count = model.measure(data), model.count(data)
         if args.confusion or plot:
             matrix = confusion(model, data)
@@ -103,12 +105,12 @@ def evaluate(args: Namespace) -> int:
         (label, value, unit), *rest = _measured(type(model), measured)
         about = f"{unit}; of " if unit else "of "
         about += f"{counted(count, model.UNIT.removesuffix('s'))} of {data.name}"
-        print(terminal.table([(label, value, about), *rest], "<><"))
+        show(terminal.table([(label, value, about), *rest], "<><"))
         if args.confusion:
-            print(_confused(matrix, model.class_names))
+            show(_confused(matrix, model.class_names))
     unit = model.UNIT.rpartition(" ")[2]
     measured |= {unit: count, "dataset": data.name}
-    return _finish(args, measured | ({"confusion": matrix.tolist()} if args.confusion else {}))
+    return finish(args, measured | ({"confusion": matrix.tolist()} if args.confusion else {}))
 
 
 def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> str:
@@ -129,80 +131,20 @@ def _picture(args: Namespace) -> Path | None:
     return path
 
 
-def _data(args: Namespace, model: Model) -> Dataset | Text:
+def data_of(args: Namespace, model: Model) -> Dataset | Text:
     """The data set asked for; without, the one of the run, or of the model."""
     config = config_of(Path(args.model))
     name = args.dataset or (config.dataset if config else model.dataset)
     check_place(name, args.data_dir, args.download)
     place = args.data_dir or (config.data_dir if config else None)
-    if args.dataset is None and is_own(name) and not Path(name).expanduser().is_file():
+    if args.dataset is None and is_own(name) and not own_path(name).exists():
         raise FileNotFoundError(
             f"the network was trained on {name}, which is not there: name it with --dataset"
         )
-    return model.reload(name, place, args.download)
-
-
-def predict(args: Namespace) -> int:
-    """minihash predict"""
-    model = load_model(args.model)
-    if not isinstance(model, Classifier):
-        raise ValueError(
-            f"{args.model} holds a model that has no classes, and so predicts none: use minihash "
-            f"{'generate' if isinstance(model, Writer) else 'eval'}"
-        )
-    about, index = "", re.fullmatch(r"-?\d+", args.input)
-    if not index:
-        _only(args, "the index of an example", "dataset", "data_dir", "download")
-    if index or args.input.endswith(".npy"):
-        _only(args, "an image file", "invert")
-    with machine(args.backend, args.threads):
-        if index:
-            data = _data(args, model)
-            x, label = examples.indexed(model, data, int(args.input))
-            about = f"example {args.input} of the test set of {data.name}, labelled "
-            about += data.class_names[label]
-        elif args.input.endswith(".npy"):
-            x = examples.array(model, Path(args.input))
-        else:
-            x = examples.image(model, Path(args.input), args.invert)
-        found = examples.predictions(model, x)
-    if not args.json:
-        print(_one(model, found[0], about) if len(found) == 1 else _many(model, found))
-    return _finish(args, {"class_names": list(model.class_names), "predictions": found})
-
-
-def _only(args: Namespace, what: str, *names: str) -> None:
-    """Raises ValueError for options of another kind of input."""
-    for name in names:
-        if getattr(args, name):
-            flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{flag} is for {what}, got {args.input}: leave it out")
-
-
-def _ranked(model: Classifier, prediction: dict, most: int) -> list[tuple[str, float]]:
-    pairs = zip(model.class_names, prediction["probabilities"], strict=True)
-    return sorted(pairs, key=lambda pair: -pair[1])[:most]
-
-
-def _one(model: Classifier, prediction: dict, about: str) -> str:
-    best = _ranked(model, prediction, MOST)
-    room = terminal.width() - max(len(name) for name, _ in best) - len("  0.0000  ")
-    blocks = terminal.draws(sys.stdout)
-    rows = [
-        (name, f"{p:.4f}", terminal.bar(round(p, 4), min(room, 50), blocks)) for name, p in best
-    ]
-    lines = [about, terminal.table(rows, "<><")] if about else [terminal.table(rows, "<><")]
-    if len(model.class_names) > MOST:
-        lines.append(f"and {len(model.class_names) - MOST} more, less likely")
-    return "\n".join(lines)
-
-
-def _many(model: Classifier, found: list[dict]) -> str:
-    rows = [
-        (k, *(f"{name} {p:.4f}" for name, p in _ranked(model, prediction, 3)))
-        for k, prediction in enumerate(found)
-    ]
-    return terminal.table(rows, ">" + "<" * (len(rows[0]) - 1))
+    last = {} if args.channels_last is None else {"channels_last": args.channels_last}
+    if last and not isinstance(model, OfExamples):
+        raise ValueError("--channels-last is for pictures, and the model is of text: leave it out")
+    return model.reload(name, place, args.download, **last)
 
 
 def generate(args: Namespace) -> int:
@@ -215,8 +157,8 @@ def generate(args: Namespace) -> int:
     with machine(args.backend, args.threads):
         text = model.write(args.prompt, args.length, args.temperature, args.seed)
     if not args.json:
-        print(text)
-    return _finish(args, {"text": text})
+        print(terminal.plain(text, ("\n", "\r\n", "\t")) if sys.stdout.isatty() else text)
+    return finish(args, {"text": text})
 
 
 def inspect(args: Namespace) -> int:
@@ -229,8 +171,8 @@ def inspect(args: Namespace) -> int:
         plots.curves(plot, run.metrics, run.best_epoch)
     about = report(model)
     if not args.json:
-        print(pages(about, terminal.width(), terminal.draws(sys.stdout)))
-    return _finish(args, about)
+        show(pages(about, terminal.width(), terminal.draws(sys.stdout)))
+    return finish(args, about)
 
 
 def explain(args: Namespace) -> int:
@@ -244,7 +186,7 @@ def explain(args: Namespace) -> int:
         picture.draw(path, rows)
     if not args.json:
         print(networks.page(rows, terminal.width()))
-    return _finish(args, {"networks": rows})
+    return finish(args, {"networks": rows})
 
 
 def backends(args: Namespace) -> int:
@@ -260,10 +202,15 @@ def backends(args: Namespace) -> int:
         ]
         print(terminal.table([*rows, ("threads", str(threads))], "<<"))
     about = {name: {"usable": not why, "why_not": why} for name, why in reasons.items()}
-    return _finish(args, {"backends": about, "taken": taken, "threads": threads})
+    return finish(args, {"backends": about, "taken": taken, "threads": threads})
 
 
-def _finish(args: Namespace, result: dict) -> int:
+def show(page: str) -> None:
+    """Print a page, and nothing that is a command to a terminal."""
+    print(terminal.plain(page, ("\n",)))
+
+
+def finish(args: Namespace, result: dict) -> int:
     """With --json, the last line of standard output."""
     if args.json:
         print(json_line(result), end="")

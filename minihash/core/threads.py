@@ -3,20 +3,29 @@
 What is computed is cut into parts by the size of the problem alone, and each part is computed by
 one worker, with BLAS held to one thread: so the number of threads changes when a part is done, not
 its bits. The kernels release the GIL; the workers are plain Python threads, which nest safely,
-survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
+survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do. Where
+no thread can be started, the caller does all parts itself.
+
+Without threadpoolctl BLAS keeps the threads it has: results are then the same from run to run, but
+bits of real numbers may depend on how many those are, unless OPENBLAS_NUM_THREADS=1 (or the like of
+another BLAS) holds it to one.
 """
 
 import os
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+
+try:
+    from threadpoolctl import ThreadpoolController
+except ImportError:
+    ThreadpoolController = None
 
 Result = TypeVar("Result")
 _lock = threading.Lock()
@@ -90,8 +99,14 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
                 part()
 
     helpers = min(get_threads(), len(parts)) - 1
-    waiting = [_get_pool().submit(copy_context().run, work) for _ in range(helpers)]
+    waiting: list[Future] = []
     try:
+        for _ in range(helpers):
+            waiting.append(Future())
+            try:
+                _get_pool().submit(_keep, waiting[-1], partial(copy_context().run, work))
+            except RuntimeError:  # no thread can be started; who is there already may still come
+                break
         work()
     finally:
         # What has not begun by now has nothing left to do, and may wait for this very thread.
@@ -100,6 +115,16 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
             future.exception()
     for future in begun:
         future.result()
+
+
+def _keep(future: Future, work: Callable[[], None]) -> None:
+    """Do the work, unless it was called off, and let the future tell of its end."""
+    if future.set_running_or_notify_cancel():
+        try:
+            work()
+            future.set_result(None)
+        except BaseException as error:
+            future.set_exception(error)
 
 
 def blocks(size: int, most: int) -> Iterator[slice]:
@@ -163,6 +188,8 @@ def blas_on_one_thread() -> Iterator[None]:
 
 @cache
 def _blas() -> tuple:
+    if ThreadpoolController is None:
+        return ()
     return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 

@@ -1,102 +1,20 @@
-"""A data set in memory, and the map from its stored values to a network's input.
+"""A data set in memory.
 
 A pixel is kept as it is stored, in one byte (CIFAR-10: 184 MB, and 1.5 GB as float64); it becomes a
-float only in the batch at hand. With v the stored value, peak the value that means 1 and c the
-channel of a pixel (one for grey images, three for colour):
-
-    standardise   y = (v / peak - mean_c) / std_c = (v - peak mean_c) / (peak std_c)
-    mean_c        = S1 / (n peak),                    S1 = sum of v over the n training pixels of c
-    std_c         = sqrt(n S2 - S1^2) / (n peak),     S2 = sum of v^2   (the population's deviation)
-
-S1 and S2 of bytes are exact integers, so every machine finds the same mean and std. A channel that
-never varies is only centred (std_c = 1). The test set is mapped by the training set's numbers.
+float only in the batch at hand, by the map of standardiser.py. What its numbers mean is said by
+units.py, what its labels do by labels.py.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-BLOCK = 256  # examples widened at a time: bounds the memory of the sums
+from minihash.data.labels import listed, numbered
+from minihash.data.standardiser import Standardiser, fit_standardiser
+from minihash.data.units import Units, check_numbers, units_of
 
-
-@dataclass(frozen=True)
-class Standardiser:
-    """(v / peak - mean) / std, channel by channel, of a batch of stored examples.
-
-    mean, std: one float a channel, in units of peak. Features are channel-major, as in CIFAR-10:
-    all of the first channel, then all of the second.
-
-    >>> to_input = Standardiser(mean=(0.5,), std=(0.25,), peak=255.0)
-    >>> to_input(np.array([[0, 255]], np.uint8))
-    array([[-2.,  2.]], dtype=float32)
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    peak: float = 255.0
-
-    def __call__(self, batch: np.ndarray, dtype: type | np.dtype = np.float32) -> np.ndarray:
-        """Batch (n, features) as stored -> fresh array (n, features) of dtype float32 or float64.
-
-        Raises ValueError for another shape, TypeError for another dtype.
-        """
-        dtype = np.dtype(dtype)
-        if dtype not in (np.float32, np.float64):
-            raise TypeError(f"dtype is {dtype}: ask for float32 or float64")
-        batch = np.asarray(batch)
-        channels = len(self.mean)
-        if batch.ndim != 2 or batch.shape[1] % channels:
-            raise ValueError(
-                f"a batch has shape {batch.shape}: expected (examples, features) with features a"
-                f" multiple of the {channels} channel(s)"
-            )
-        y = batch.astype(dtype, order="C")
-        by_channel = y.reshape(len(y), channels, batch.shape[1] // channels)
-        by_channel -= np.multiply(self.mean, self.peak).astype(dtype)[:, None]
-        by_channel /= np.multiply(self.std, self.peak).astype(dtype)[:, None]
-        return y
-
-
-def fit_standardiser(x: np.ndarray, channels: int = 1, peak: float = 255.0) -> Standardiser:
-    """Find mean and std of x (examples, features), bytes or floats, for each of its channels.
-
-    Raises ValueError if x is empty or its features are not a multiple of channels.
-
-    >>> fit_standardiser(np.array([[0, 255, 7, 7]], np.uint8), channels=2).mean
-    (0.5, 0.027450980392156862)
-    """
-    if x.ndim != 2 or x.size == 0 or x.shape[1] % channels:
-        raise ValueError(
-            f"x has shape {x.shape}: expected (examples, features), not empty, with features a"
-            f" multiple of channels={channels}"
-        )
-    sums = _integer_sums if x.dtype == np.uint8 else _float_sums
-    n = x.size // channels
-    mean, std = [], []
-    for c in range(channels):
-        width = x.shape[1] // channels
-        centre, deviation = sums(x[:, c * width : (c + 1) * width], n)
-        mean.append(centre / peak)
-        std.append(deviation / peak if deviation != 0 else 1.0)
-    return Standardiser(tuple(mean), tuple(std), float(peak))
-
-
-def _integer_sums(x: np.ndarray, n: int) -> tuple[float, float]:
-    s1 = s2 = 0  # Python's integers: exact whatever the size
-    for start in range(0, len(x), BLOCK):
-        v = x[start : start + BLOCK].astype(np.int64)
-        s1 += int(v.sum())
-        s2 += int((v * v).sum())
-    return s1 / n, math.sqrt(n * s2 - s1 * s1) / n
-
-
-def _float_sums(x: np.ndarray, n: int) -> tuple[float, float]:
-    blocks = [x[start : start + BLOCK] for start in range(0, len(x), BLOCK)]
-    mean = sum(float(b.sum(dtype=np.float64)) for b in blocks) / n
-    # centred first: a sum of raw squares would cancel when the mean is large
-    variance = sum(float(np.square(b.astype(np.float64) - mean).sum()) for b in blocks) / n
-    return mean, math.sqrt(variance)
+STANDARDISE = ("columns", "channels", "none")
+KEYS = ("x_train", "y_train", "x_test", "y_test")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -105,7 +23,7 @@ class Dataset:
 
     x_train, x_test: (examples, features), uint8 for every named set. y_train, y_test: (examples,)
     int64, 0 <= y < classes. shape: of one example before it was laid flat, (28, 28) or (3, 32, 32);
-    three axes mean channel first. peak: the stored value that means 1 (255 for 8-bit pixels).
+    three axes mean channel first. units: what the numbers mean.
 
     >>> from minihash.data import load
     >>> load("digits")
@@ -120,7 +38,7 @@ class Dataset:
     classes: int
     class_names: tuple[str, ...]
     shape: tuple[int, ...]
-    peak: float = 255.0
+    units: Units
 
     @property
     def features(self) -> int:
@@ -133,12 +51,25 @@ class Dataset:
         return self.shape[0] if len(self.shape) == 3 else 1
 
     @property
+    def peak(self) -> float:
+        """The stored value that a standardiser's numbers are given in: white of bytes, else 1."""
+        return self.units.white or 1.0 if self.x_train.dtype == np.uint8 else 1.0
+
+    @property
     def arrays(self) -> tuple[np.ndarray, ...]:
         """All that it holds, to tell data sets apart."""
         return self.x_train, self.y_train, self.x_test, self.y_test
 
-    def standardiser(self) -> Standardiser:
+    def standardised_by(self, by: str | None = None) -> str:
+        """`by`, or what suits the shape: columns of a table, else channels."""
+        return by or ("columns" if len(self.shape) == 1 else "channels")
+
+    def standardiser(self, by: str | None = None) -> Standardiser:
         """Return the map from stored examples to inputs, by the training set's statistics.
+
+        by: "columns", "channels", or "none", which leaves numbers as they are, and bytes in units
+        of white; by default columns for examples of one axis, channels for others. Raises
+        ValueError for another.
 
         >>> from minihash.data import load
         >>> digits = load("digits")
@@ -146,7 +77,28 @@ class Dataset:
         >>> x.dtype, x.shape
         (dtype('float32'), (100, 784))
         """
-        return fit_standardiser(self.x_train, self.channels, self.peak)
+        by = self.standardised_by(by)
+        if by not in STANDARDISE:
+            raise ValueError(f"standardise by one of {', '.join(STANDARDISE)}, got {by!r}")
+        if by == "none":
+            return Standardiser((0.0,), (1.0,), self.peak, wide=self.x_train.dtype != np.uint8)
+        groups = self.features if by == "columns" else self.channels
+        return fit_standardiser(self.x_train, groups, self.peak)
+
+    def about(self, by: str | None = None) -> str:
+        """What its numbers and labels are taken for, in lines for people."""
+        by = self.standardised_by(by)
+        how = {
+            "columns": "a mean and a deviation for each column",
+            "channels": f"a mean and a deviation for {'each channel' * (self.channels > 1)}"
+            f"{'all numbers' * (self.channels == 1)}",
+            "none": "not standardised",
+        }[by]
+        white = f", white is {self.units.white:.6g}" if len(self.shape) > 1 else ""
+        line = f"{self.name}: examples of shape {self.shape}, {self.units}{white}; {how}"
+        if self.class_names == tuple(map(str, range(self.classes))):
+            return line
+        return f"{line}\n{self.name}: {self.classes} classes, called {listed(self.class_names)}"
 
     def __repr__(self) -> str:
         return (
@@ -163,31 +115,26 @@ def assemble(
     y_test: np.ndarray,
     classes: int | None = None,
     class_names: tuple[str, ...] = (),
-    peak: float = 255.0,
+    peak: float | None = None,
+    dtypes: tuple[np.dtype, np.dtype] | None = None,
+    keys: tuple[str, str, str, str] = KEYS,
 ) -> Dataset:
     """Check four arrays against each other and make the data set of them.
 
-    x: (examples, ...), laid flat here; y: (examples,) or (examples, 1), whole numbers of any dtype.
-    Without classes, there are as many as the largest training label says; without class_names they
-    are called by their numbers. Raises ValueError for empty sets, shapes that disagree and labels
-    out of range.
+    x: (examples, ...), laid flat here; y: (examples,) or (examples, 1), whole numbers of any dtype,
+    or texts. Without classes, the different training labels are the classes, and their names; with
+    classes, labels are numbers below, called by these without class_names. peak: the value of a
+    picture's white, if it is known. dtypes: of x_train and x_test in their file, if they are
+    narrower here. keys: what the arrays are called in messages.
+    Raises ValueError for empty sets, shapes that disagree, numbers that are not finite, test
+    examples in other units than the training examples, and labels that are none.
 
-    >>> assemble("two", np.eye(2), [0, 1], np.eye(2), [1, 0], peak=1.0).classes
-    2
+    >>> assemble("two", np.eye(2), [3, 5], np.eye(2), [5, 3]).class_names
+    ('3', '5')
     """
-    x_train, x_test = np.asarray(x_train), np.asarray(x_test)
-    y_train, y_test = np.asarray(y_train), np.asarray(y_test)
+    x_train, x_test = _examples(name, keys[0], x_train), _examples(name, keys[2], x_test)
+    y_train, y_test = _labels(name, keys[1], y_train), _labels(name, keys[3], y_test)
     for part, x, y in (("training", x_train, y_train), ("test", x_test, y_test)):
-        if x.dtype.kind not in "buif" or x.ndim < 2 or x.size == 0:
-            raise ValueError(
-                f"{name}: the {part} examples are {x.dtype} of shape {x.shape}: expected numbers,"
-                " at least one example and one feature, (examples, features...)"
-            )
-        if y.dtype.kind not in "buif" or y.shape not in ((y.size,), (y.size, 1)):
-            raise ValueError(
-                f"{name}: the {part} labels are {y.dtype} of shape {y.shape}: expected one whole"
-                " number an example (turn one-hot rows into numbers with argmax)"
-            )
         if len(x) != len(y):
             raise ValueError(
                 f"{name}: {len(x)} {part} examples but {len(y)} labels: expected one for each"
@@ -197,33 +144,69 @@ def assemble(
             f"{name}: training examples have shape {x_train.shape[1:]} and test examples"
             f" {x_test.shape[1:]}: expected the same"
         )
-    y_train = _labels(name, "training", y_train)
-    y_test = _labels(name, "test", y_test)
+    dtypes = dtypes or (x_train.dtype, x_test.dtype)
+    units = units_of(x_train, dtypes[0], peak)
+    pictures = x_train.ndim > 2
+    x_test = units.bring(x_test, f"{name}: {keys[2]}", pictures, dtypes[1], every=True)
     if classes is None:
-        classes = int(y_train.max()) + 1
+        y_train, y_test, class_names = numbered(name, keys[1::2], y_train, y_test)
+        classes = len(class_names)
     for part, y in (("training", y_train), ("test", y_test)):
-        if y.min() < 0 or y.max() >= classes:
+        texts = y.dtype.kind == "U"
+        low, high = (min(y.tolist()), max(y.tolist())) if texts else (y.min(), y.max())
+        if texts or low < 0 or high >= classes:
             raise ValueError(
-                f"{name}: {part} labels run from {y.min()} to {y.max()}: expected 0 to"
-                f" {classes - 1} for {classes} classes"
+                f"{name}: {part} labels run from {low} to {high}: expected 0 to {classes - 1} for"
+                f" {classes} classes"
             )
     return Dataset(
         name,
         x_train.reshape(len(x_train), -1),
-        y_train,
+        y_train.astype(np.int64),
         x_test.reshape(len(x_test), -1),
-        y_test,
+        y_test.astype(np.int64),
         classes,
         class_names or tuple(map(str, range(classes))),
         x_train.shape[1:],
-        float(peak),
+        units,
     )
 
 
-def _labels(name: str, part: str, y: np.ndarray) -> np.ndarray:
-    """Whole numbers of any dtype -> fresh int64 (examples,)."""
-    v = y.astype(np.float64)
-    # 2^53 bounds the cast: a float above it, an infinity or a NaN is no class number
-    if not np.all((np.abs(v) < 2.0**53) & (v == np.floor(v))):
-        raise ValueError(f"{name}: the {part} labels are not all whole numbers")
-    return y.reshape(-1).astype(np.int64)
+def _examples(name: str, key: str, x: np.ndarray) -> np.ndarray:
+    """Finite numbers (examples, ...) of at most 64 bits."""
+    x = np.asarray(x)
+    if x.dtype.kind not in "buif" or x.ndim < 2 or x.size == 0:
+        raise ValueError(
+            f"{name}: {key} is {x.dtype} of shape {x.shape}: expected numbers, at least one example"
+            " and one feature, (examples, features...)"
+        )
+    if x.dtype.itemsize > 8:  # a long double: no float that we compute with
+        with np.errstate(over="ignore"):
+            x = x.astype(np.float64)
+    check_numbers(x, f"{name}: {key}")
+    return x
+
+
+def _labels(name: str, key: str, y: np.ndarray) -> np.ndarray:
+    """Whole numbers of any dtype, or texts -> integers or texts (examples,)."""
+    y = np.asarray(y)
+    if y.dtype.kind not in "buifUS" or y.shape not in ((y.size,), (y.size, 1)):
+        raise ValueError(
+            f"{name}: {key} is {y.dtype} of shape {y.shape}: expected one whole number or text an"
+            " example (turn one-hot rows into numbers with argmax)"
+        )
+    y = y.reshape(-1)
+    if y.dtype.kind == "S":
+        return np.char.decode(y, "utf-8", "backslashreplace")
+    if y.dtype.kind == "b":
+        return y.astype(np.int64)
+    if y.dtype.kind == "f":
+        check_numbers(y, f"{name}: {key}")
+        # 2^53 bounds the cast: a float above it need not be the number that was written
+        if not np.all((np.abs(y) < 2.0**53) & (y == np.floor(y))):
+            raise ValueError(
+                f"{name}: {key} has labels that are not whole numbers: a network learns classes;"
+                " sort measurements into a few"
+            )
+        return y.astype(np.int64)
+    return y

@@ -6,34 +6,44 @@ Four arrays, under either set of names:
     X,       Y,       Xtest,  Ytest
 
 x is (examples, features...), numbers of any dtype; y is (examples,) or (examples, 1), whole numbers
-from 0. Four axes are read as (examples, channels, rows, columns). Values that are all whole and
-within 0 to 255 are kept as bytes, whatever they were stored as, others as they are: `convex.npz`
-(float64, 314 MB of zeros and ones) is converted as it streams by, block by block. Nothing is ever
-unpickled. A set of columns in different units should be brought to one scale before it is saved, as
-one mean and one deviation serve all features.
+or texts, which are the names of the classes. Two axes are a table, four are (examples, channels,
+rows, columns); what looks like (examples, rows, columns, channels) is refused until it is said
+which it is. Values that are all whole and within 0 to 255 are held as bytes, whatever they were
+stored as, others as they are: `convex.npz` (float64, 314 MB of zeros and ones) is converted as it
+streams by, block by block. They mean what the file's dtype says (units.py). Nothing is ever
+unpickled.
 
 Source of the layout: NumPy's numpy.lib.format, NEP 1.
 """
 
 import math
-import tokenize
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from minihash.data.damage import named_damage
+from minihash.data.damage import opened, size_of_member
 from minihash.data.dataset import Dataset, assemble
+from minihash.data.npy import read_header
 
 KEYS = (("x_train", "y_train", "x_test", "y_test"), ("X", "Y", "Xtest", "Ytest"))
+NUMBERS, TEXTS = "buif", "US"  # kinds of dtypes
 BLOCK = 1 << 20  # bytes read at a time
 
 
-def read_npz(path: str | Path, name: str | None = None, classes: int | None = None) -> Dataset:
+def read_npz(
+    path: str | Path,
+    name: str | None = None,
+    classes: int | None = None,
+    channels_last: bool | None = None,
+) -> Dataset:
     """Read a data set from an .npz file; name is the file's without it.
 
+    channels_last: whether examples of three axes are (rows, columns, channels), which are then
+    brought to (channels, rows, columns); None: refuse those that look like it.
     Raises FileNotFoundError without the file, ValueError for a damaged one, absent or pickled
-    arrays, empty sets, shapes that disagree and labels out of range.
+    arrays, and as `assemble` does.
 
     >>> import tempfile
     >>> x, y = np.eye(3), np.arange(3)
@@ -44,7 +54,7 @@ def read_npz(path: str | Path, name: str | None = None, classes: int | None = No
     Dataset('eye', 3 + 3 examples of shape (3,), 3 classes)
     """
     path = Path(path).expanduser()
-    with named_damage(path), zipfile.ZipFile(path) as archive:
+    with opened(path) as file, zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
         keys = next((keys for keys in KEYS if {f"{key}.npy" for key in keys} <= names), None)
         if keys is None:
@@ -53,31 +63,58 @@ def read_npz(path: str | Path, name: str | None = None, classes: int | None = No
                 f"{path} holds {held}: expected the arrays {', '.join(KEYS[0])} (or"
                 f" {', '.join(KEYS[1])})"
             )
-        arrays = [_array(archive, f"{key}.npy", path) for key in keys]
-    x_train = arrays[0]
-    peak = 255.0 if x_train.dtype == np.uint8 and x_train.size and x_train.max() > 1 else 1.0
-    return assemble(name or path.stem, *arrays, classes=classes, peak=peak)
+        (x_train, of_train), (x_test, of_test) = (
+            _array(archive, f"{key}.npy", path) for key in keys[::2]
+        )
+        y_train, y_test = (
+            _stream(archive, f"{key}.npy", path, None, NUMBERS + TEXTS) for key in keys[1::2]
+        )
+    x_train, x_test = (_channels_first(x, path, channels_last) for x in (x_train, x_test))
+    arrays, dtypes = (x_train, y_train, x_test, y_test), (of_train, of_test)
+    data = assemble(name or path.stem, *arrays, classes=classes, dtypes=dtypes, keys=keys)
+    return replace(data, units=replace(data.units, channels_last=channels_last))
 
 
-def _array(archive: zipfile.ZipFile, member: str, path: Path) -> np.ndarray:
-    """Read one array, as bytes if they can hold every value of it."""
-    narrow = _stream(archive, member, path, np.uint8)
-    return _stream(archive, member, path, None) if narrow is None else narrow
+def _channels_first(x: np.ndarray, path: Path, channels_last: bool | None) -> np.ndarray:
+    """Examples (count, channels, rows, columns)."""
+    if channels_last and x.ndim != 4:
+        raise ValueError(
+            f"{path} has examples of shape {x.shape[1:]}, which have no channels: leave"
+            " --channels-last out"
+        )
+    if channels_last is None and x.ndim == 4 and x.shape[3] <= 4 < min(x.shape[1:3]):
+        raise ValueError(
+            f"{path} has examples of shape {x.shape[1:]}: channels come first, and these seem to"
+            " have them last; say --channels-last (channels_last=True) to have them moved, or"
+            " --no-channels-last"
+        )
+    return np.moveaxis(x, 3, 1) if channels_last else x
 
 
-def _stream(archive: zipfile.ZipFile, member: str, path: Path, target) -> np.ndarray | None:
-    """Read one array into dtype target (None: its own); None if a value does not fit."""
+def _array(archive: zipfile.ZipFile, member: str, path: Path) -> tuple[np.ndarray, np.dtype]:
+    """Read one array, as bytes if they can hold every value of it, and its dtype in the file."""
     with archive.open(member) as stream:
-        shape, fortran, dtype = _header(stream, f"{path}: {member}")
+        dtype = read_header(stream, f"{path}: {member}")[2].newbyteorder("=")
+    narrow = _stream(archive, member, path, np.uint8)
+    return (_stream(archive, member, path, None) if narrow is None else narrow), dtype
+
+
+def _stream(
+    archive: zipfile.ZipFile, member: str, path: Path, target, kinds: str = NUMBERS
+) -> np.ndarray | None:
+    """Read one array into dtype target (None: its own); None if a value does not fit."""
+    size = size_of_member(archive, member, path)
+    with archive.open(member) as stream:
+        shape, fortran, dtype = read_header(stream, f"{path}: {member}", kinds)
         expected = math.prod(shape) * dtype.itemsize
-        present = archive.getinfo(member).file_size - stream.tell()
+        present = size - stream.tell()
         if present != expected:
             raise ValueError(
                 f"{path}: {member} has {present} bytes of values, its shape {shape} of {dtype}"
                 f" takes {expected}: fetch it again"
             )
         values = np.empty(math.prod(shape), dtype.newbyteorder("=") if target is None else target)
-        step = BLOCK // dtype.itemsize
+        step = max(BLOCK // max(dtype.itemsize, 1), 1)
         for start in range(0, len(values), step):
             block = values[start : start + step]
             raw = np.frombuffer(stream.read(len(block) * dtype.itemsize), dtype)
@@ -93,19 +130,3 @@ def _are_bytes(values: np.ndarray) -> bool:
     """Whether every value is a whole number from 0 to 255."""
     within = np.all((values >= 0) & (values <= 255))  # before the cast, which is only defined there
     return bool(within and np.all(values.astype(np.uint8) == values))
-
-
-def _header(stream, where: str) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = read(stream)
-    except (KeyError, SyntaxError, TypeError, ValueError, tokenize.TokenError) as error:
-        cause = str(error).partition("\n")[0]
-        raise ValueError(f"{where} is not a readable NumPy array ({cause})") from error
-    if dtype.kind not in "buif":
-        raise ValueError(f"{where} holds {dtype}: expected numbers (pickled objects are refused)")
-    return shape, fortran, dtype

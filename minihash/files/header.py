@@ -16,11 +16,11 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from minihash.checks import counted
+from minihash.weights import MAX_DIMENSIONS
 
 FORMAT = "minihash"
 VERSION = "1"
 MAX_HEADER = 2**24  # bytes: ample for a spec, and a bound on what hostile JSON can allocate
-MAX_DIMENSIONS = 32  # of an array: what every NumPy can hold
 
 DTYPES = {
     "F64": "<f8",

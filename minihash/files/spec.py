@@ -1,11 +1,13 @@
 """Room 8: a network and its training as JSON and back, so that a checkpoint can hold them.
 
     {"type": class, field: value ...}     for a network, a layer, a virtual weight, a hash, the
-                                          standardiser of its inputs, a training, an optimiser ...
+                                          standardiser and the units of its inputs, a training,
+                                          an optimiser ...
 
 Tuples are lists; an infinity is {"float": "inf"}; an array (of a Lookup hash) is {"array": name}
 and is kept apart, once. Equal hashes come back as one object, so that what a hash derives from its
-fields (an alias table) is derived and held once.
+fields (an alias table) is derived and held once. A field that files of old have not is marked by
+metadata={"later": True}, see `kept`.
 
 A class from outside is known once it is registered. A file names it and nothing more: no module, no
 path, nothing that is imported or run when the file is read.
@@ -20,7 +22,9 @@ from typing import TypeVar
 import numpy as np
 
 from minihash import layers
-from minihash.data.dataset import Standardiser
+from minihash.data.standardiser import Standardiser
+from minihash.data.units import Units
+from minihash.files.types import check_types
 from minihash.hashes import HASHES, Hash
 from minihash.hashes.options import options
 from minihash.layers.layer import Layer
@@ -37,11 +41,12 @@ PARTS = (layers, optimisers, schedules, penalties)
 TYPES = {
     cls.__name__: cls
     for cls in (
-        *(*HASHES.values(), VirtualWeight, Sequential, Joint, Training, Standardiser),
+        *(*HASHES.values(), VirtualWeight, Sequential, Joint, Training, Standardiser, Units),
         *(cls for room in PARTS for cls in vars(room).values()),
     )
     if dataclasses.is_dataclass(cls)
 }
+FREE, READ = 2**28, 16  # bytes of arrays that a spec may read: so many, and each so many times
 BUILDERS = (arbnet, cnn, tied_autoencoder, language_model)
 
 Known = TypeVar("Known", bound=type)
@@ -104,8 +109,7 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
                 f"{type(thing).__name__} is not known to files: put @minihash.register above its "
                 "class"
             )
-        fields = ((f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing))
-        pairs = {name: encode(value, arrays) for name, value in fields}
+        pairs = {name: encode(value, arrays) for name, value in kept(thing).items()}
         return {"type": type(thing).__name__} | pairs
     if isinstance(thing, tuple):
         return [encode(item, arrays) for item in thing]
@@ -119,6 +123,15 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
     return thing.item() if isinstance(thing, np.generic) else thing
 
 
+def kept(thing: object) -> dict[str, object]:
+    """The fields of a dataclass that files keep: all, but for later ones at their default. A file
+    of old lacks those, and has the same bytes when it is written again."""
+    values = {f: getattr(thing, f.name) for f in dataclasses.fields(thing)}
+    return {
+        f.name: v for f, v in values.items() if not (f.metadata.get("later") and v == f.default)
+    }
+
+
 def decode(spec: object, arrays: dict[str, np.ndarray]) -> object:
     """The inverse of `encode`. Raises ValueError for a spec that is not one, UnknownType for one
     that names a class that is not registered.
@@ -127,32 +140,70 @@ def decode(spec: object, arrays: dict[str, np.ndarray]) -> object:
     Modulus(buckets=3, seed=0, signed=False)
     """
     try:
-        return _decode(spec, arrays, {})
+        return _Decoder(arrays).decode(spec)
     except RecursionError:
         raise ValueError("the spec is nested too deeply to be that of a network") from None
 
 
-def _decode(spec: object, arrays: dict[str, np.ndarray], hashes: dict[Hash, Hash]) -> object:
-    if isinstance(spec, list):
-        return tuple(_decode(item, arrays, hashes) for item in spec)
-    if not isinstance(spec, dict):
-        return spec
-    if set(spec) == {"float"} and spec["float"] in ("inf", "-inf", "nan"):
-        return float(spec["float"])
-    if set(spec) == {"array"} and isinstance(spec["array"], str) and spec["array"] in arrays:
-        return arrays[spec["array"]]
-    name = spec.get("type")
-    if not isinstance(name, str):
-        raise ValueError(f"the spec holds {str(spec)[:80]!r}, which is no part of a network")
-    if name not in TYPES:
-        raise UnknownType(
-            f"the type {name[:80]!r} is not known here: if you trust it, import the module that "
-            "registers it (on the command line: --import MODULE)"
-        )
-    cls: Callable = TYPES[name]
-    fields = {key: _decode(value, arrays, hashes) for key, value in spec.items() if key != "type"}
-    try:
-        thing = cls(**fields)
-        return hashes.setdefault(thing, thing) if isinstance(thing, Hash) else thing
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"the spec of a {name} is not valid: {str(error)[:200]}") from None
+class _Decoder:
+    """A spec's parts as things. Equal hashes are made once: a network reads one by every weight."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays, self.hashes, self.flat = arrays, {}, {}
+        # of arrays that hashes read, each time anew: a few bytes can ask for a large array again
+        self.left = FREE + READ * sum(array.nbytes for array in arrays.values())
+
+    def decode(self, spec: object) -> object:
+        """A list, a thing, an array or a number."""
+        if isinstance(spec, list):
+            return tuple(map(self.decode, spec))
+        if not isinstance(spec, dict):
+            return spec
+        if set(spec) == {"float"} and spec["float"] in ("inf", "-inf", "nan"):
+            return float(spec["float"])
+        array = spec.get("array")
+        if len(spec) == 1 and isinstance(array, str) and array in self.arrays:
+            return self._array(array)
+        name = spec.get("type")
+        if not isinstance(name, str):
+            raise ValueError(f"the spec holds {str(spec)[:80]!r}, which is no part of a network")
+        if name not in TYPES:
+            raise UnknownType(
+                f"the type {name[:80]!r} is not known here: if you trust it, import the module "
+                "that registers it (on the command line: --import MODULE)"
+            )
+        key = _key(spec)
+        if key in self.flat:
+            return self.flat[key]
+        cls: Callable = TYPES[name]
+        fields = {key: self.decode(value) for key, value in spec.items() if key != "type"}
+        try:
+            check_types(cls, fields)
+            thing = cls(**fields)
+            if isinstance(thing, Hash):
+                thing = self.hashes.setdefault(thing, thing)
+                if key is not None:
+                    self.flat[key] = thing
+            return thing
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ValueError(f"the spec of a {name} is not valid: {str(error)[:200]}") from None
+
+    def _array(self, name: str) -> np.ndarray:
+        array = self.arrays[name]
+        self.left -= array.nbytes
+        if self.left < 0:
+            raise ValueError(f"its hashes read the array {name[:80]!r} too many times")
+        array.flags.writeable = False  # a hash that keeps it need not copy it
+        return array
+
+
+def _key(spec: dict) -> tuple | None:
+    """What tells a thing of plain fields and arrays from others; None for one that has parts."""
+    key = []
+    for name, value in spec.items():
+        array = isinstance(value, dict) and set(value) == {"array"}
+        plain = value["array"] if array else value
+        if not isinstance(plain, str | int | float | None):
+            return None
+        key.append((name, array, type(plain), plain))
+    return tuple(key)

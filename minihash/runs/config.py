@@ -44,6 +44,8 @@ class Config:
 
     dataset: str | None = None
     data_dir: str | None = None
+    standardise: str | None = None
+    channels_last: bool | None = None
     model: str = "mlp"
     hash: str | None = None
     alpha: float | None = None

@@ -15,14 +15,21 @@ import math
 import os
 import re
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
 from minihash import __version__
 from minihash.data import Dataset, Text
+from minihash.data.own import own_path
 from minihash.files import checkpoint
 from minihash.files.atomic import atomic_write
 from minihash.files.spec import UnknownType
@@ -86,7 +93,9 @@ def fingerprint(data: Dataset | Text) -> int:
 
 
 def save(folder: Path, run: Run) -> None:
-    """Write all files of the run, each atomically. Raises OSError as `atomic_write` does."""
+    """Write all files of the run, each atomically. Raises OSError as `atomic_write` does, and
+    ValueError for a symbolic link where a file should be."""
+    check_files(folder)
     state, arrays = run.state, {}
     spec = {
         "kind": "run",
@@ -112,6 +121,17 @@ def save(folder: Path, run: Run) -> None:
     atomic_write(folder / CONFIG, json.dumps(config, indent=2).encode() + b"\n")
 
 
+def check_files(folder: Path) -> None:
+    """Raises ValueError if a file of the run is a symbolic link: what it leads to is not the run's,
+    and would be overwritten."""
+    for name in (RESUME, FILE, METRICS, CONFIG):
+        if (folder / name).is_symlink():
+            raise ValueError(
+                f"{folder / name} is a symbolic link, and a run writes in its own folder alone: "
+                "put the file itself there, or remove the link"
+            )
+
+
 def json_line(value: dict) -> str:
     """One line of strict JSON: a number that is not finite is null.
 
@@ -132,9 +152,11 @@ def json_line(value: dict) -> str:
 def load(folder: Path) -> Run:
     """The run in a folder, as it was saved last.
 
-    Raises FileNotFoundError if there is none, ValueError if its file is damaged.
+    Raises FileNotFoundError if there is none, ValueError if its file is damaged, or a symbolic link
+    stands among its files.
     """
     path = folder / RESUME
+    check_files(folder)
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no run to resume in {folder}: it has no {RESUME}; name the folder of a run"
@@ -194,32 +216,65 @@ def check_free(out: Path) -> None:
 def create(out: Path | None, run: Run) -> Path:
     """Make the folder of a new run and save the run there; if that fails, leave nothing.
 
-    Without `out` it is runs/NAME-NNN with the next free number. Raises OSError, ValueError.
+    Without `out` it is runs/NAME-NNN with the next free number. Of two that begin at once in one
+    folder one is refused. Raises OSError, ValueError.
     """
-    if out is not None:
-        check_free(out)
-    folder, made = out, []
+    made: list[Path] = []  # by this call: nothing else is removed
     try:
         parent = Path("runs") if out is None else out.parent
         for path in reversed((parent, *parent.parents)):
-            if not path.exists():
-                path.mkdir()
-                made.append(path)
-        if out is None:
-            folder = _next(parent, Path(run.config.dataset).stem)
-            made.append(folder)
-        elif not out.is_dir():
-            out.mkdir()
-            made.append(out)
-        save(folder, run)
+            made += [path] if _make(path) else []
+        folder = _next(parent, own_path(run.config.dataset).stem) if out is None else out
+        fresh = out is None or _make(folder)
+        with _claimed(folder):
+            made += [folder] if fresh else []
+            check_free(folder)
+            try:
+                save(folder, run)
+            except BaseException:
+                for file in (FILE, METRICS, CONFIG, RESUME):
+                    with suppress(OSError):
+                        (folder / file).unlink()
+                raise
         return folder
     except BaseException:
-        with suppress(OSError):
-            for file in (FILE, METRICS, CONFIG, RESUME) if folder else ():
-                (folder / file).unlink(missing_ok=True)
-            for path in reversed(made):
+        for path in reversed(made):
+            with suppress(OSError):  # another run has come into it
                 path.rmdir()
         raise
+
+
+def _make(folder: Path) -> bool:
+    """Make a folder, unless it is there; whether this call did, of any that try at once."""
+    try:
+        folder.mkdir()
+        return True
+    except OSError:
+        if folder.exists():
+            return False
+        raise
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Hold a folder, which may have been there, so that one run alone begins in it. The system
+    gives it back however this process ends. Raises ValueError if another holds it."""
+    if fcntl is None:  # as on Windows: there, two may begin in a folder that was there before
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"--out {folder} is taken by another run that begins there: give another name"
+            ) from None
+        except OSError:
+            pass  # a file system without locks
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _next(root: Path, name: str) -> Path:

@@ -20,6 +20,7 @@ import numpy as np
 
 from minihash.files import checkpoint
 from minihash.files.spec import UnknownType, decode
+from minihash.files.types import check_types
 from minihash.layers import ELU, ReLU, Sigmoid, Tanh
 from minihash.layers.layer import Layer
 from minihash.networks.arbnet import arbnet
@@ -106,6 +107,8 @@ def _of_text(config: "Config", vocabulary: int) -> Sequential:
 _ARBNET = {name: p.default for name, p in inspect.signature(arbnet).parameters.items()}
 _DENSE = {
     "dataset": "digits",
+    "standardise": None,
+    "channels_last": None,
     **{name: _ARBNET[name] for name in ("hash", "compression", "scope", "bias")},
     **{name: _ARBNET[name] for name in ("norm", "dropout")},
     "hidden": (200, 200),
@@ -171,10 +174,8 @@ def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray])
     try:
         fields = {name: decode(spec[name], arrays) for name in spec if name != "type"}
         types = {kind.model.__name__: kind.model for kind in KINDS.values()}
-        model = types[spec["type"]](params=params, **fields)
-        parts = (model.network, model.training, model.dataset, model.epochs, model.steps)
-        if not all(map(isinstance, parts, (Sequential, Training, str, int, int))):
-            raise ValueError("its parts are not those of a model")
+        check_types(cls := types[spec["type"]], fields)
+        model = cls(params=params, **fields)
         model.validate()
         expected = {w.table: (w.hash.buckets,) for w in model.network.weights()}
         for layer in model.network.layers:

@@ -10,7 +10,7 @@ computed and on nothing else: no dates, no times, no places.
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,7 +19,7 @@ import numpy as np
 from minihash.checks import counted
 from minihash.data import Dataset, Text
 from minihash.files import checkpoint
-from minihash.files.spec import encode
+from minihash.files.spec import encode, kept
 from minihash.networks.sequential import Sequential
 from minihash.training import State, Training
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Model:
     """Base of all models. dataset: the name of what it was trained on. epochs, steps: how far."""
 
@@ -101,8 +101,10 @@ class Model:
 
     def spec(self, arrays: dict[str, np.ndarray]) -> dict:
         """All but the parameters, as JSON; arrays of hashes are put into `arrays`."""
-        names = [field.name for field in fields(self) if field.name != "params"]
-        encoded = {name: encode(getattr(self, name), arrays) for name in names}
+        values = kept(self)
+        encoded = {
+            name: encode(value, arrays) for name, value in values.items() if name != "params"
+        }
         return {"type": type(self).__name__} | encoded
 
     def save(self, path: str | os.PathLike) -> int:

@@ -1,20 +1,36 @@
 """What `minihash predict` is given -> stored examples, as the network's standardiser takes them.
 
     index     an example of the test set
-    .npy      one example or a batch of them; integers as stored, floats in units of the peak, so
-              that pixels go from 0 to 1
-    image     any that Pillow reads, made as large and as grey as the data set's images
+    .npy      one example or a batch of them, in the units of the training data (units.py)
+    .csv      a row an example, numbers alone, in these units too; a first row of names is passed
+    image     any that Pillow reads, made as large and as grey as the data set's images, its white
+              what is white in the training data
+    -         one of the last three, through standard input: its first bytes tell which
 
 Digits of MNIST are bright on dark; a scan is dark on bright, and is to be inverted.
 """
 
+import io
+import math
+import re
+import shutil
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import numpy as np
 
 from minihash.data import Dataset
-from minihash.runs.examples import Classifier
+from minihash.data.damage import opened
+from minihash.data.npy import read_npy
+from minihash.data.pictures import read_picture
+from minihash.runs.examples import BATCH, Classifier
+
+PIPE = "standard input"
 
 
 def indexed(model: Classifier, data: Dataset, index: int) -> tuple[np.ndarray, int]:
@@ -31,34 +47,82 @@ def indexed(model: Classifier, data: Dataset, index: int) -> tuple[np.ndarray, i
     return data.x_test[index : index + 1], int(data.y_test[index])
 
 
-def array(model: Classifier, path: Path) -> np.ndarray:
-    """The examples of an .npy file, (examples, features).
+def of_file(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
+    """The examples of a file, (examples, features).
 
-    Raises FileNotFoundError, ValueError for one that holds anything else.
+    Raises FileNotFoundError, ValueError for what the network does not take, ImportError for a
+    picture without Pillow.
     """
-    try:
-        x = np.load(path, allow_pickle=False)
-    except (EOFError, ValueError) as error:
-        raise ValueError(
-            f"{path} is no readable .npy file ({error}): save it with numpy.save"
-        ) from None
-    shape, features = model.shape, model.features
+    read = {".npy": read_npy, ".csv": read_rows}.get(path.suffix.lower())
+    if read is None:
+        return image(model, path, invert)
+    if invert:
+        raise ValueError(f"--invert is for an image file, got {path}: leave it out")
+    return array(model, read(path), str(path))
+
+
+def read_rows(path: Path) -> np.ndarray:
+    """The rows of a .csv file, (rows, columns): int64 if all are whole numbers, else float64.
+
+    Raises ValueError for anything but numbers, FileNotFoundError without the file.
+    """
+    told = "is no table of numbers ({}): give a row an example, with commas between its numbers"
+    with opened(path, told) as file, io.TextIOWrapper(file, "utf-8-sig") as text:
+        first = text.readline()
+        separator = max(",;\t", key=first.count)
+        header = re.search(r"[^\d\s.,;+-]", re.sub(r"\d[eE]|nan|inf", "", first)) is not None
+        if not header:
+            text.seek(0)
+        lines = (line for line in text if line.strip())
+        if (line := next(lines, None)) is None:
+            raise ValueError("no row")
+        x = np.loadtxt(chain([line], lines), delimiter=separator, ndmin=2, comments=None)
+    whole = np.abs(x).max() <= 2**53 and np.array_equal(x, np.floor(x))
+    return x.astype(np.int64) if whole else x
+
+
+@contextmanager
+def piped(stream: BinaryIO) -> Iterator[Path]:
+    """What comes through a stream, as a file whose name ends as its first bytes ask for.
+
+    Raises ValueError for an empty one, and names it instead of the file in what is raised within.
+    """
+    with TemporaryDirectory(prefix="minihash-") as folder:
+        path = Path(folder, PIPE)
+        with open(path, "wb") as file:
+            shutil.copyfileobj(stream, file)
+        with open(path, "rb") as file:
+            start = file.read(1000)
+        if not start:
+            raise ValueError(f"{PIPE} is empty: expected an .npy file, an image or rows of numbers")
+        if start.startswith(np.lib.format.MAGIC_PREFIX):
+            path = path.rename(path.with_suffix(".npy"))
+        elif re.fullmatch(rb"[\t\n\r -~]+", start) and not re.match(rb"P[1-7]\s|/\*", start):
+            path = path.rename(path.with_suffix(".csv"))  # text, and no picture that is written so
+        try:
+            yield path
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), PIPE)) from error
+
+
+def array(model: Classifier, x: np.ndarray, name: str) -> np.ndarray:
+    """The examples of an array, one or a batch of them, as (examples, features).
+
+    Raises ValueError, which names it, for one that holds anything else.
+    """
+    shape, features, units = model.shape, model.features, model.known_units
+    if units.channels_last and x.shape[-3:] == (*shape[1:], shape[0]):
+        x = np.moveaxis(x, -1, -3)
     known = (shape, (features,), (1, *shape[-2:]))
     if (x.shape not in known and x.shape[1:] not in known) or x.size == 0:
         raise ValueError(
-            f"{path} has shape {x.shape}: expected one example {shape} or ({features},), or a "
+            f"{name} has shape {x.shape}: expected one example {shape} or ({features},), or a "
             "batch of them"
         )
-    if x.dtype.kind not in "buif" or not np.isfinite(x).all():
-        raise ValueError(f"{path} holds {x.dtype}, or what is not finite: expected finite numbers")
-    peak = model.standardiser.peak
-    highest = 1 if x.dtype.kind in "bf" else peak
-    if peak != 1 and not 0 <= x.min() <= x.max() <= highest:
-        raise ValueError(
-            f"{path} holds {x.dtype} from {x.min()} to {x.max()}: expected integers from 0 to "
-            f"{peak:.0f} or floats from 0 to 1"
-        )
-    return x.reshape(-1, features) * (peak if x.dtype.kind in "bf" else 1)
+    if x.dtype.kind not in "buif":
+        raise ValueError(f"{name} holds {x.dtype}: expected numbers")
+    x = x if x.shape[1:] in known else x[None]
+    return units.bring(x, name, len(shape) > 1).reshape(-1, features)
 
 
 def image(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
@@ -67,57 +131,52 @@ def image(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
     Warns if it seems to need `invert`. Raises ImportError without Pillow, FileNotFoundError,
     ValueError for what is no image or if the network does not take images.
     """
-    shape = model.shape
+    shape, units = model.shape, model.known_units
     if len(shape) not in (2, 3) or (len(shape) == 3 and shape[0] not in (1, 3)):
         raise ValueError(
             f"the network takes examples of shape {shape}, which are no images: give an .npy file, "
             "or the index of an example"
         )
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}: give an image, an .npy file or an index")
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise ImportError("images need Pillow: pip install 'minihash[image]'") from error
     colour = len(shape) == 3 and shape[0] == 3
-    try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
-            if picture.has_transparency_data:
-                paper = Image.new("RGBA", picture.size, "white")
-                picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-            picture = picture.convert("RGB" if colour else "L")
-            picture = picture.resize(shape[:-3:-1], Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is no image that Pillow can read ({error}): convert it") from None
-    pixels = np.asarray(picture, np.float64)
+    pixels, white = read_picture(path, *shape[-2:], colour)
+    if white:
+        pixels = units.picture(pixels, white, str(path))
+    else:  # floats, which mean what those of the training set do
+        pixels = units.bring(pixels.astype(np.float32), str(path), True)
+    if invert and not units.white:
+        raise ValueError(
+            f"the training data ({units}) do not say what white is: leave out --invert"
+        )
+    white = units.white or math.nan
     if invert:
-        pixels = 255 - pixels
-    usual = float(np.mean(model.standardiser.mean))
-    if not colour and usual < 0.4 and pixels.mean() > 255 * 0.6:
+        pixels = white - pixels
+    usual = float(np.mean(model.standardiser.mean)) * model.standardiser.peak / white
+    if not colour and 0 < usual < 0.4 and pixels.mean() > white * 0.6:
         warnings.warn(
-            f"{path} is bright (mean {pixels.mean() / 255:.2f}), what the network learnt from is "
+            f"{path} is bright (mean {pixels.mean() / white:.2f}), what the network learnt from is "
             f"dark ({usual:.2f}): try {'without' if invert else 'with'} --invert",
             stacklevel=2,
         )
-    if colour:
-        pixels = pixels.transpose(2, 0, 1)
-    return pixels.reshape(1, -1) * (model.standardiser.peak / 255)
+    return pixels.reshape(1, -1)
 
 
-def predictions(model: Classifier, x: np.ndarray) -> list[dict]:
-    """For each example of x (examples, features): label, class, and the probability of each class.
+def predictions(
+    model: Classifier, given: Iterable[tuple[str, np.ndarray]]
+) -> Iterator[tuple[str, int, dict]]:
+    """For each example of each input (its name, and x (examples, features)): the name, the number
+    of the example in it, and its label, class, and the probability of each class.
 
-    Raises ValueError if a probability is not finite, as those of a run that diverged are.
+    Inputs are asked for one by one, and examples are computed in batches, whatever input they are
+    of. Raises ValueError if a probability is not finite, as those of a run that diverged are.
     """
-    p = model.probabilities(x)
-    if not np.isfinite(p).all():
-        raise ValueError("the network answers with what is no number: its training has diverged")
-    return [
-        {
-            "label": int(row.argmax()),
-            "class": model.class_names[row.argmax()],
-            "probabilities": row.tolist(),
-        }
-        for row in p
-    ]
+    rows = ((name, k, row) for name, x in given for k, row in enumerate(x))
+    while batch := list(islice(rows, BATCH)):
+        p = model.probabilities(np.stack([row for _, _, row in batch]))
+        if not np.isfinite(p).all():
+            raise ValueError(
+                "the network answers with what is no number: its training has diverged"
+            )
+        for (name, k, _), row in zip(batch, p, strict=True):
+            label = int(row.argmax())
+            found = {"label": label, "class": model.class_names[label]}
+            yield name, k, found | {"probabilities": row.tolist()}

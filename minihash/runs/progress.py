@@ -25,7 +25,7 @@ class Progress:
         yield
 
     def say(self, text: str) -> None:
-        """Say it, if anything is said."""
+        """Before the first step: what the data are taken for."""
 
     def step(self, run: Run, report: dict) -> None:
         """A step is over; report: as `minihash.training.steps` gives it."""

@@ -84,13 +84,16 @@ def begin(
         config.training()  # raises before the data are read
         own = {name: getattr(config, name) for name in kind.READ}
         data = kind.load(config.dataset, config.data_dir, download, **own)
+        progress = progress or Progress()
+        if is_own(config.dataset) and isinstance(data, Dataset):
+            progress.say(data.about(config.standardise))
         fingerprint, (data, held) = disk.fingerprint(data), _split(config, data)
         model = kind.begun(config, data)
         model.check(data)
         check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
         state = training.start(model.network, model.training, np.dtype(config.dtype).type)
         run = Run(config, replace(model, params=state.params), state, fingerprint)
-        return _train(run, data, held, lambda: disk.create(out, run), progress or Progress())
+        return _train(run, data, held, lambda: disk.create(out, run), progress)
 
 
 def _split(config: Config, data: Dataset | Text) -> tuple[Dataset | Text, Dataset | Text | None]:

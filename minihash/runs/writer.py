@@ -26,7 +26,7 @@ HELD_OUT = 2  # characters that bits per character takes at least
 ASCII = 128  # bytes below are characters
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Writer(Model):
     """A language model. vocabulary: its code points, or bytes, increasing. length: characters a
     training step. tokens: as for `read_text`; files that do not say it are of bytes."""
@@ -67,7 +67,7 @@ class Writer(Model):
             "network": config.network(len(known)),
             "vocabulary": tuple(map(ord, known)) if isinstance(known, str) else tuple(known),
             "length": config.length,
-            "tokens": config.tokens,
+            "tokens": "characters" if isinstance(known, str) else "bytes",
         }
 
     @property

@@ -105,7 +105,8 @@ def test_predict_takes_an_index_an_array_or_an_image(run, capsys, here):
         "image": x.reshape(28, 28),
         "batch": x.reshape(1, 28, 28),
         "wide": x.astype(np.int64),
-        "unit": x.astype(np.float64) / 255,
+        "real": x.astype(np.float64),
+        "deep": x.reshape(28, 28).astype(np.uint16) * 257,
     }.items():
         np.save(name, array)
         assert np.allclose(predictions(f"{name}.npy")[0]["probabilities"], p, atol=1e-5), name

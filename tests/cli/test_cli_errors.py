@@ -132,7 +132,7 @@ BAD = {
     "train --threads 0": "--threads: expected a whole number from 1, got '0'",
     "train --backend abacus": "the backend must be one of numba, numpy, cuda, got 'abacus'",
     "train --dataset mnost": "unknown data set 'mnost'",
-    "train --dataset mnist": "data set mnist was not found in",
+    "train --dataset mnist": "data set mnist was not found: ",
     "train --dataset mnist --data-dir nowhere": "nowhere is not a folder",
     "train --dataset mnist --data-dir cut": "is damaged",
     "train --dataset none.npz": "none.npz: No such file or directory: check the path",
@@ -155,7 +155,7 @@ BAD = {
     "train --dataset words.txt": "words.txt is text, which only the models rnn, gru and lstm read",
     "train --model autoencoder --dataset tinyshakespeare": "tinyshakespeare is text",
     "train --model lstm --dataset digits": "digits is no text: name tinyshakespeare, or a text",
-    "train --model lstm": "data set tinyshakespeare was not found in",
+    "train --model lstm": "data set tinyshakespeare was not found: ",
     "train --model lstm --dataset none.txt": "none.txt: No such file",
     "train --model lstm --dataset colour.npz": "colour.npz is a zip archive (an .npz is",
     "train --model lstm --dataset shape.npy": "shape.npy is a NumPy array and no text",
@@ -204,10 +204,17 @@ BAD = {
     "predict RUN none.png": "there is no file none.png",
     "predict RUN text.npz": "text.npz is no image that Pillow can read",
     "predict RUN none.npy": "none.npy: No such file",
-    "predict RUN text.npy": "text.npy is no readable .npy file",
+    "predict RUN text.npy": "text.npy is not a readable NumPy array",
     "predict RUN shape.npy": "shape.npy has shape (3, 27, 28): expected one example (28, 28)",
-    "predict RUN float.npy": "from 0.0 to 255.0: expected integers from 0 to 255 or floats",
-    "predict RUN nan.npy": "expected finite numbers",
+    "predict RUN float.npy": "float64 from 0 to 1, in units that cannot be told: expected those",
+    "predict RUN nan.npy": "nan.npy has 784 numbers that are not finite (NaN or infinity), the",
+    "train --channels-last": "--channels-last is for an .npz file, got digits: leave it out",
+    "eval RUN --no-channels-last": "--channels-last is for an .npz file, got digits",
+    "eval TEXT --channels-last": "--channels-last is for pictures, and the model is of text",
+    "predict RUN float.npy --channels-last": "--channels-last is for the index of an example",
+    "train --standardise rows": "--standardise: invalid choice",
+    "train --model lstm --standardise none": "the model lstm has no standardise",
+    "train --resume RUN --standardise none": "was begun with standardise None, got none",
     "backends --backend abacus": "got 'abacus'",
 }
 
@@ -225,7 +232,7 @@ def test_bad_input_is_one_line_and_changes_no_file(run, text, code, here, capsys
     x, y = np.arange(48, dtype=np.uint8).reshape(4, 3, 2, 2), np.arange(4)
     np.savez("colour.npz", x_train=x, y_train=y, x_test=x, y_test=y)
     np.save("shape", np.zeros((3, 27, 28), np.uint8))
-    np.save("float", np.arange(784.0) % 256)
+    np.save("float", np.arange(784.0) / 783)
     np.save("nan", np.full(784, np.nan))
     Path("empty.txt").write_text("")
     Path("short.txt").write_text("ab" * 5)

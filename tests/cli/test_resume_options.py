@@ -16,6 +16,8 @@ pytestmark = pytest.mark.usefixtures("here")
 # For each choice the values that two runs of some model were begun with, as they are typed.
 MLP = {
     "dataset": ("digits", "convex"),
+    "standardise": ("none", "channels"),
+    "channels_last": (None, ""),
     "model": ("mlp", "cnn"),
     "hash": ("dirichlet", "uniform"),
     "alpha": ("2", "3"),

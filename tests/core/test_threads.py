@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -226,6 +227,63 @@ def test_children_of_a_fork_compute_on():
         [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=120
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def refuse(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_where_no_thread_can_be_started_the_caller_does_all_parts(room, monkeypatch):
+    start, left = threading.Thread.start, iter(range(room))
+
+    def refused(thread: threading.Thread) -> None:
+        refuse(thread) if next(left, None) is None else start(thread)
+
+    set_threads(4)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    for run in (threads.run, threads.run_kernels):
+        done: list[int] = []
+        run([lambda k=k, done=done: done.append(k) for k in range(50)])
+        assert sorted(done) == list(range(50))
+    with pytest.raises(ZeroDivisionError):
+        threads.run([lambda: None, lambda: 1 / 0, lambda: None])
+
+
+def test_a_part_that_another_callers_thread_takes_is_awaited(monkeypatch):
+    """A helper without a thread waits in the queue, where the worker of another run finds it."""
+    go, taken, done = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        taken.set()
+        time.sleep(0.2)
+        done.append("slow")
+
+    def first() -> None:
+        go.set()
+        assert taken.wait(30)
+
+    set_threads(3)
+    other = threading.Thread(target=threads.run_kernels, args=([lambda: go.wait(30)] * 2,))
+    other.start()
+    while len(threads._get_pool()._threads) < 1:
+        time.sleep(0.001)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    threads.run_kernels([first, slow])
+    assert done == ["slow"]
+    other.join()
+
+
+def test_without_threadpoolctl_blas_is_left_alone(monkeypatch):
+    monkeypatch.setattr(threads, "ThreadpoolController", None)
+    threads._blas.cache_clear()
+    try:
+        with threadpool_limits(2, "blas"):
+            seen: list[int] = []
+            threads.run([lambda: seen.extend(blas())] * 3)
+            assert set(seen) == {2} == set(blas())
+    finally:
+        threads._blas.cache_clear()
 
 
 def test_the_number_of_threads(monkeypatch):

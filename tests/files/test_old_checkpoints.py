@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from minihash.cli import main
+from minihash.data import load
 
 FOLDER = Path(__file__).with_name("checkpoints")
 PRINTED = json.loads((FOLDER / "printed.json").read_text("utf-8"))
@@ -71,6 +72,22 @@ def test_they_are_read_and_answer_as_they_did(name, command, capsys):
     bits = command == "inspect" or name == "mlp"
     expected = PRINTED["runs"][name][command]
     assert_same(found, expected, bits and arithmetic() == PRINTED["arithmetic"])
+
+
+def test_they_take_bytes_for_what_they_were_trained_on(capsys):
+    """They say nothing of units but that pixels go to 255."""
+    expected = printed(capsys, "predict", "mlp", "0")["predictions"]
+    x = load("digits").x_test[0]
+    for dtype in (np.uint8, np.float64, np.int32):
+        np.save("x", x.astype(dtype))
+        assert printed(capsys, "predict", "mlp", "x.npy")["predictions"] == expected
+    np.save("x", x / 255)
+    assert main(["predict", "mlp", "x.npy"]) == 2
+    assert "training data (uint8, numbers from 0 to 255)" in capsys.readouterr().err
+    dark = x.reshape(1, 28, 28) // 16  # of a set whose whole floats to 16 were taken for bytes
+    part = np.repeat(dark, 30, axis=0).astype(np.float64), np.arange(30) % 10
+    np.savez("dark.npz", x_train=part[0], y_train=part[1], x_test=part[0], y_test=part[1])
+    assert printed(capsys, "eval", "mlp", "--dataset", "dark.npz")["examples"] == 30
 
 
 def test_a_run_that_was_stopped_goes_on(capsys):

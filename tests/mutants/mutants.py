@@ -7,6 +7,7 @@ found once is an error.
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants_arrays import ARRAY_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
+from tests.mutants.mutants_data import DATA_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
@@ -22,6 +23,7 @@ LISTS = (
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,
     MODEL_MUTANTS,
+    DATA_MUTANTS,
     RUN_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

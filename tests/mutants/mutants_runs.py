@@ -152,8 +152,8 @@ RUN_MUTANTS = [
     ),
     Mutant(
         "runs/confusion.py",
-        "(data.y_test[part], logits.argmax(axis=1))",
-        "(logits.argmax(axis=1), data.y_test[part])",
+        "(data.y_test, taken)",
+        "(taken, data.y_test)",
         "classes and what they are taken for, exchanged",
         "tests/cli/test_plots.py -k confusion_matrix_counts",
     ),

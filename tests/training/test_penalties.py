@@ -203,12 +203,14 @@ HEAD = VirtualWeight((3,), Identity(3), "b")
         (lambda: GroupLasso(1.0, "W"), TypeError, "weight of GroupLasso must be a VirtualWeight"),
         (lambda: GroupLasso(1.0, HEAD), ValueError, r"shape \(groups, entries\), got \(3,\)"),
         (
-            lambda: GroupLasso(1.0, VirtualWeight((2, 3), Modulus(5), "W")),
+            lambda: GroupLasso(1.0, VirtualWeight((2, 3), Modulus(5), "W")).least,
             ValueError,
             "no entry of the table 'W' may be in two groups, as it is under Modulus; ",
         ),
         (
-            lambda: GroupLasso(1.0, VirtualWeight((9, 9), Uniform(90), "W")),
+            lambda: GroupLasso(1.0, VirtualWeight((9, 9), Uniform(90), "W")).check(
+                {"W": np.ones(90)}
+            ),
             ValueError,
             "no entry of the table 'W' may be in two groups, as it is under Uniform; ",
         ),
