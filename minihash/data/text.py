@@ -4,27 +4,24 @@
     token        the position of a character in the vocabulary
     train        the first floor(0.9 n) tokens; validation: the rest
 
-A file is UTF-8; a byte order mark at its beginning is no part of the text, and gzip's members are
-unpacked. What is no text is refused and not read as one. Text in ASCII gives the same tokens either
-way.
+A file is UTF-8; a byte order mark at its beginning is no part of the text, and what gzip or xz has
+packed is unpacked. What is no text is refused and not read as one. Text in ASCII gives the same
+tokens either way.
 
 Tiny Shakespeare: A. Karpathy, https://github.com/karpathy/char-rnn, data/tinyshakespeare/input.txt;
 1,115,394 characters of 65 kinds, in the public domain.
 """
 
-import gzip
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from minihash.checks import counted
-from minihash.data.damage import named_damage
+from minihash.data.damage import opened, unpacked
 
 TOKENS = ("characters", "bytes")
-MOST = 2**28  # bytes that a gzip file may hold: a small one can hold any number
+MOST = 2**28  # bytes that a packed file may hold: a small one can hold any number
 BLOCK = 2**20  # characters that are widened at a time
 KINDS = {b"PK\x03\x04": "a zip archive (an .npz is one)", b"\x93NUMPY": "a NumPy array"}
 
@@ -94,11 +91,11 @@ def locate_tinyshakespeare(folder: Path) -> Path | None:
 
 
 def read_text(path: str | Path, name: str | None = None, tokens: str = "characters") -> Text:
-    """Read a text file, or one in gzip; name is the file's without its endings.
+    """Read a text file, packed or not; name is the file's without its endings.
 
     tokens: "characters", or "bytes", for which any file but an archive will do.
     Raises FileNotFoundError without the file, ValueError for one of fewer than 2 tokens, one that
-    is not UTF-8, or none of text, and a gzip file that is damaged or holds more than `MOST` bytes.
+    is not UTF-8, or none of text, and for a packed file that is damaged or holds more than `MOST`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -121,20 +118,17 @@ def read_text(path: str | Path, name: str | None = None, tokens: str = "characte
     vocabulary = bytes(kinds) if tokens == "bytes" else "".join(kinds)
     encoded = _encode(text, vocabulary)
     split = 9 * len(text) // 10
-    stem = path.with_suffix("").stem if path.suffix == ".gz" else path.stem
+    stem = path.with_suffix("").stem if path.suffix in (".gz", ".xz") else path.stem
     return Text(name or stem, encoded[:split], encoded[split:], vocabulary)
 
 
 def _content(path: Path) -> bytes:
     """The bytes of a file, unpacked."""
-    if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):
-        raise ValueError(f"{path} is no regular file: save the text in one, since it is read again")
-    data = path.read_bytes()
-    if data.startswith(b"\x1f\x8b"):
-        with named_damage(path), gzip.open(path) as file:
-            data = file.read(MOST + 1)
-        if len(data) > MOST:
-            raise ValueError(f"{path} holds more than {MOST} bytes: unpack it first")
+    with opened(path) as file:
+        content = unpacked(file)
+        data = content.read() if content is file else content.read(MOST + 1)
+    if content is not file and len(data) > MOST:
+        raise ValueError(f"{path} holds more than {MOST} bytes: unpack it first")
     for magic, kind in KINDS.items():
         if data.startswith(magic):
             raise ValueError(f"{path} is {kind} and no text: name a text file")

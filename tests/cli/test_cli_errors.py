@@ -163,7 +163,7 @@ BAD = {
     "train --model lstm --dataset RUN/model.safetensors": "no text in UTF-8, it has bytes",
     "train --model lstm --dataset latin.txt": "(byte 252 at 1): save it as UTF-8, or read it byte",
     "train --model lstm --dataset cut.txt.gz": "cut.txt.gz is damaged",
-    "train --model lstm --dataset full": "full: Is a directory: name a file",
+    "train --model lstm --dataset full": "full is a folder, no regular file: give the name",
     "train --model lstm --dataset empty.txt": "empty.txt has 0 characters: expected 2 at",
     "train --model lstm --dataset short.txt": "the last tenth of short has 1 character, too few",
     "train --model lstm --dataset words.txt --length 18": "at least length 18 need 577 characters",

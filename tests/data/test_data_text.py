@@ -1,6 +1,7 @@
 """The reader of text: characters and bytes, what is unpacked, what is no text."""
 
 import gzip
+import lzma
 import os
 import tracemalloc
 
@@ -14,7 +15,7 @@ from minihash.data import read_text
 
 @given(st.binary(min_size=2, max_size=400))
 def test_text_is_bytes_of_their_own_vocabulary_nine_tenths_to_train(tmp_path_factory, data):
-    assume(not data.startswith((b"\x1f\x8b", b"PK\x03\x04", b"\x93NUMPY")))
+    assume(not data.startswith((b"\x1f\x8b", b"\xfd7zXZ", b"PK\x03\x04", b"\x93NUMPY")))
     path = tmp_path_factory.getbasetemp() / "any.txt"
     path.write_bytes(data)
     text = read_text(path, tokens="bytes")
@@ -54,9 +55,10 @@ def test_text_in_ascii_is_the_same_in_characters_and_in_bytes(tmp_path):
         assert one.dtype == other.dtype and np.array_equal(one, other)
 
 
-def test_a_text_is_unpacked_and_loses_its_byte_order_mark(tmp_path):
-    path = tmp_path / "my.txt.gz"
-    path.write_bytes(gzip.compress("\ufefffür alle\r\n".encode() * 1))
+@pytest.mark.parametrize(("end", "pack"), [("gz", gzip.compress), ("xz", lzma.compress)])
+def test_a_text_is_unpacked_and_loses_its_byte_order_mark(end, pack, tmp_path):
+    path = tmp_path / f"my.txt.{end}"
+    path.write_bytes(pack("\ufefffür alle\r\n".encode()))
     text = read_text(path)
     assert text.name == "my" and text.vocabulary == "\n\r aeflrü"
     assert text.decode(np.concatenate([text.train, text.validation])) == "für alle\r\n"
@@ -79,7 +81,7 @@ def test_a_gzip_of_more_than_is_allowed_is_refused_before_it_is_unpacked(tmp_pat
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.txt")
-    with pytest.raises(ValueError, match="is no regular file"):
+    with pytest.raises(ValueError, match="is a pipe, no regular file"):
         read_text(tmp_path / "pipe.txt")
 
 

@@ -26,8 +26,8 @@ RUN_MUTANTS = [
     ),
     Mutant(
         "data/text.py",
-        "file.read(MOST + 1)",
-        "file.read()",
+        "content.read(MOST + 1)",
+        "content.read()",
         "a small file that unpacks to any size",
         "tests/data/test_data_text.py -k more_than_is_allowed",
     ),
