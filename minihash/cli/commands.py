@@ -14,6 +14,7 @@ from minihash import core
 from minihash.checks import counted
 from minihash.cli import plots, terminal
 from minihash.cli.report import pages, report
+from minihash.compile.places import expanded
 from minihash.data import Dataset, Text
 from minihash.data.own import own_path
 from minihash.runs import folder as disk
@@ -37,7 +38,7 @@ def train(args: Namespace) -> int:
     names = [field.name for field in fields(Config)]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
     if "data_dir" in given:
-        given["data_dir"] = str(Path(args.data_dir).expanduser().absolute())
+        given["data_dir"] = str(expanded(args.data_dir).absolute())
     shown = progress(args.quiet)
     try:
         if args.resume is None:

@@ -1,4 +1,7 @@
-"""Where the caches of this user go: compiled code, downloaded data."""
+"""Where this user's files are: caches of compiled code and of downloads, what ~ means.
+
+A service may have no home: that stops nothing.
+"""
 
 import os
 import sys
@@ -17,3 +20,12 @@ def user_cache() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def expanded(path: str | os.PathLike) -> Path:
+    """The path with ~ as the user's home; as it stands for who has none.
+
+    >>> expanded("~/data") == Path.home() / "data"
+    True
+    """
+    return Path(os.path.expanduser(path))  # which raises nothing, as the method of Path does

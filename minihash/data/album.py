@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minihash.compile.places import expanded
 from minihash.data.damage import named_damage
 from minihash.data.dataset import Dataset, assemble
 from minihash.data.pictures import read_picture
@@ -30,7 +31,7 @@ def read_album(folder: str | Path, size: str | None = None) -> Dataset:
     Raises ImportError without Pillow, FileNotFoundError without pictures, ValueError for pictures
     of several sizes or depths, damaged ones, and as `assemble` does.
     """
-    folder = Path(folder).expanduser()
+    folder = expanded(folder)
     test = next((folder / name for name in TEST if (folder / name).is_dir()), None)
     if not (folder / "train").is_dir():
         test = None

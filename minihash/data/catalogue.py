@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from minihash.compile.places import expanded
 from minihash.data.cifar10 import locate_cifar10, read_cifar10
 from minihash.data.dataset import Dataset
 from minihash.data.download import Remote, fetch
@@ -190,7 +191,7 @@ def load_text(
     tokens: "characters" or "bytes". Refused as by `read_text`.
     """
     if name not in TEXTS:
-        return read_text(Path(name).expanduser(), tokens=tokens)
+        return read_text(expanded(name), tokens=tokens)
     return read_text(_found(str(name), data_dir, download), str(name), tokens)
 
 

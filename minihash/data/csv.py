@@ -21,6 +21,7 @@ from typing import TextIO
 
 import numpy as np
 
+from minihash.compile.places import expanded
 from minihash.data.damage import opened
 from minihash.data.dataset import Dataset, assemble
 from minihash.data.split import fifth
@@ -46,7 +47,7 @@ def read_csv(path: str | Path, column: str | None = None) -> Dataset:
     >>> iris, iris.class_names
     (Dataset('iris', 8 + 2 examples of shape (2,), 2 classes), ('other', 'setosa'))
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     told = "is no readable .csv file ({}): save it as text in UTF-8"
     with opened(path, told) as file, io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
         rows = _rows(path, text)

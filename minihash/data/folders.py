@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from minihash.compile.places import user_cache
+from minihash.compile.places import expanded, user_cache
 
 VARIABLE = "MINIHASH_DATA"
 
@@ -39,12 +39,12 @@ def places(folder: str, data_dir: str | Path | None = None) -> list[Path]:
     Raises FileNotFoundError if data_dir is given and is not a folder.
     """
     if data_dir is not None:
-        roots = [Path(os.path.expanduser(data_dir))]
+        roots = [expanded(data_dir)]
         if not roots[0].is_dir():
             raise FileNotFoundError(f"the data folder {roots[0]} is not a folder: name one that is")
     else:
         named = os.environ.get(VARIABLE)
-        roots = [Path(os.path.expanduser(named))] if named else []
+        roots = [expanded(named)] if named else []
         try:
             roots.append(cache_folder())
         except FileNotFoundError:
@@ -81,5 +81,5 @@ def download_folder(folder: str, data_dir: str | Path | None = None) -> Path:
     """Return the folder to download into: of data_dir if it is given, else of the cache."""
     if data_dir is None:
         return cache_folder() / folder
-    root = Path(os.path.expanduser(data_dir))
+    root = expanded(data_dir)
     return root if root.name == folder else root / folder

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minihash.compile.places import expanded
 from minihash.data.damage import opened, size_of_member
 from minihash.data.dataset import Dataset, assemble
 from minihash.data.npy import read_header
@@ -53,7 +54,7 @@ def read_npz(
     ...     read_npz(path)
     Dataset('eye', 3 + 3 examples of shape (3,), 3 classes)
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     with opened(path) as file, zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
         keys = next((keys for keys in KEYS if {f"{key}.npy" for key in keys} <= names), None)

@@ -9,6 +9,7 @@ FOLDER:ROWSxCOLUMNS                    pictures, made of one size
 import re
 from pathlib import Path
 
+from minihash.compile.places import expanded
 from minihash.data.album import holds_pictures, read_album
 from minihash.data.csv import read_csv
 from minihash.data.dataset import Dataset
@@ -56,4 +57,4 @@ def read_own(name: str | Path, channels_last: bool | None = None) -> Dataset:
 def _parts(name: str | Path) -> tuple[Path, str | None]:
     match = NAME.fullmatch(str(name))
     path = (match[1] or match[3]) if match else name
-    return Path(path).expanduser(), (match[2] or match[4]) if match else None
+    return expanded(path), (match[2] or match[4]) if match else None

@@ -24,6 +24,7 @@ from minihash import training
 from minihash.checks import counted
 from minihash.data import Dataset, Text
 from minihash.networks.storage import counts
+from minihash.runs import creation
 from minihash.runs import folder as disk
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.folder import Run
@@ -78,7 +79,7 @@ def begin(
     """
     with machine(config.backend, config.threads):
         if out is not None:
-            disk.check_free(out)
+            creation.check_free(out)
         kind = KINDS[config.model].model
         check_place(config.dataset, config.data_dir, download)
         config.training()  # raises before the data are read
@@ -93,7 +94,7 @@ def begin(
         check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
         state = training.start(model.network, model.training, np.dtype(config.dtype).type)
         run = Run(config, replace(model, params=state.params), state, fingerprint)
-        return _train(run, data, held, lambda: disk.create(out, run), progress)
+        return _train(run, data, held, lambda: creation.create(out, run), progress)
 
 
 def _split(config: Config, data: Dataset | Text) -> tuple[Dataset | Text, Dataset | Text | None]:

@@ -212,6 +212,28 @@ def test_data_that_is_nowhere_is_an_error_of_one_line_that_says_where_it_was_sou
         load("mnist", data_dir=nowhere / "absent")
 
 
+def test_who_has_no_home_can_name_a_folder(nowhere, monkeypatch):
+    """Path.home raises for a user whom the system does not know, and asked first it stopped all."""
+
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", staticmethod(none))
+    copy_digits(nowhere / "cache" / "minihash" / "mnist")
+    assert len(load("mnist").x_train) == 4000  # by XDG_CACHE_HOME
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable)
+    for download in (False, True):
+        with pytest.raises(FileNotFoundError, match=r"no home.*--data-dir.*MINIHASH_DATA"):
+            load("mnist", download=download)
+    folder = nowhere / "cache" / "minihash"
+    assert len(load("mnist", data_dir=folder).x_train) == 4000
+    monkeypatch.setenv("MINIHASH_DATA", str(folder))
+    assert len(load("mnist").x_train) == 4000
+    with pytest.raises(FileNotFoundError, match="cifar10 was not found"):
+        load("cifar10")
+
+
 def test_half_a_set_and_an_unknown_name_are_named(nowhere):
     folder = copy_digits(nowhere / "mnist")
     (folder / "t10k-labels-idx1-ubyte.gz").unlink()

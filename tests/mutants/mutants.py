@@ -5,6 +5,7 @@ found once is an error.
 """
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.mutants_around import AROUND_MUTANTS
 from tests.mutants.mutants_arrays import ARRAY_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_data import DATA_MUTANTS
@@ -24,6 +25,7 @@ LISTS = (
     TRAINING_MUTANTS,
     MODEL_MUTANTS,
     DATA_MUTANTS,
+    AROUND_MUTANTS,
     RUN_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

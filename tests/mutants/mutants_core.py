@@ -283,8 +283,8 @@ CORE_MUTANTS = [
     ),
     Mutant(
         "core/threads.py",
-        "submit(copy_context().run, work)",
-        "submit(work)",
+        "partial(copy_context().run, work)",
+        "work",
         "workers that take the default backend",
         threads("take_the_backend"),
     ),

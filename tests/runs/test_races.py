@@ -34,6 +34,7 @@ RACE = """
 import json, os, sys, time
 from pathlib import Path
 from minihash import training
+from minihash.runs import creation
 from minihash.runs import folder as disk
 from minihash.runs.config import Config
 from minihash.runs.examples import Classifier
@@ -58,7 +59,7 @@ for k in range(tries):
             while time.monotonic() < begin:
                 pass
             try:
-                disk.create(place, runs[seed])
+                creation.create(place, runs[seed])
                 os._exit(0)
             except ValueError as error:
                 os._exit(3 if "another" in str(error) else 4)
@@ -121,6 +122,11 @@ def test_who_fails_removes_nothing_of_who_came_meanwhile(tiny, here, monkeypatch
     assert main(["train", "--dataset", tiny, "--epochs", "1", "--quiet", "--out", "a/run"]) == 2
     assert "No space left" in capsys.readouterr().err
     assert sorted(p.name for p in Path("a").rglob("*")) == ["b", "notes.txt", "run"]
+    Path("mine").mkdir()
+    monkeypatch.setattr(disk, "atomic_write", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["train", "--dataset", tiny, "--epochs", "1", "--quiet", "--out", "mine"])
+    assert os.listdir("mine") == []  # it was there before
 
 
 @pytest.mark.parametrize("name", ["resume.safetensors", "model.safetensors", "metrics.jsonl"])
