@@ -86,12 +86,14 @@ def begin(
         own = {name: getattr(config, name) for name in kind.READ}
         data = kind.load(config.dataset, config.data_dir, download, **own)
         progress = progress or Progress()
-        if is_own(config.dataset) and isinstance(data, Dataset):
-            progress.say(data.about(config.standardise))
+        own_set = is_own(config.dataset) and isinstance(data, Dataset)
+        taken_for = data.about(config.standardise) if own_set else ""
         fingerprint, (data, held) = disk.fingerprint(data), _split(config, data)
         model = kind.begun(config, data)
         model.check(data)
         check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
+        if taken_for:  # by a network that takes them: an error stands alone
+            progress.say(taken_for)
         state = training.start(model.network, model.training, np.dtype(config.dtype).type)
         run = Run(config, replace(model, params=state.params), state, fingerprint)
         return _train(run, data, held, lambda: creation.create(out, run), progress)
