@@ -67,7 +67,7 @@ class Writer(Model):
             "network": config.network(len(known)),
             "vocabulary": tuple(map(ord, known)) if isinstance(known, str) else tuple(known),
             "length": config.length,
-            "tokens": config.tokens,
+            "tokens": "characters" if isinstance(known, str) else "bytes",
         }
 
     @property

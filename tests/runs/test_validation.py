@@ -35,7 +35,8 @@ TEXT = "to be, or not to be: that is the question.\n" * 12
 def small(count: int) -> Dataset:
     """Example i holds i, and is labelled by it."""
     x = np.arange(count, dtype=np.uint8)[:, None]
-    return Dataset("small", x, np.arange(count), x[:2], np.arange(2), count, ("",) * count, (1,))
+    y = np.arange(count)
+    return datasets.assemble("small", x, y, x[:2], y[:2], classes=count)
 
 
 @pytest.mark.parametrize("seed", [0, 7])
