@@ -16,7 +16,9 @@ from minihash.data import read_text
 from minihash.files import checkpoint
 from minihash.networks.language_model import language_model
 from minihash.runs import folder as disk
+from minihash.runs.config import Config
 from minihash.runs.kinds import load_model
+from minihash.runs.writer import Writer
 from minihash.training import Training, start
 from minihash.training.language import bits_per_character, generate, steps
 from minihash.training.optimisers import Adam, Clipped
@@ -164,6 +166,15 @@ def test_bytes_are_called_bytes(umlauts, capsys):
     assert main(["train", "--resume", "bytes", "--epochs", "2"]) == 0
     out, err = capsys.readouterr()
     assert out.startswith("bits per byte ") and "epoch 2/2: loss" in err and ", bits " in err
+
+
+def test_a_model_is_of_the_tokens_that_its_text_has(here):
+    """Whatever the choices say: the text may have been read by hand."""
+    Path("play.txt").write_text(UMLAUTS, "utf-8")
+    for tokens in ("characters", "bytes"):
+        text, config = read_text("play.txt", tokens=tokens), Config(model="rnn", dataset="x")
+        model = Writer.begun(config, text)
+        assert model.tokens == tokens and model.alphabet.vocabulary == text.vocabulary
 
 
 def test_a_run_saved_when_all_were_of_bytes_goes_on_with_them(umlauts, here):
