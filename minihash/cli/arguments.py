@@ -148,7 +148,8 @@ def _add_model(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
-    kinds = f"{DATASETS}, or an .npz file; of text: {TEXTS}, or a text file"
+    kinds = f"{DATASETS}, or FILE.npz, FILE.csv, FILE.csv:COLUMN with the labels, a folder of "
+    kinds += f"pictures (a subfolder a class) or of IDX files; of text: {TEXTS}, or a text file"
     sub.add_argument("--dataset", metavar="NAME", help=f"{text}: {kinds}")
     sub.add_argument("--data-dir", metavar="DIR", help="folder of data sets (or set MINIHASH_DATA)")
     sub.add_argument(

@@ -94,10 +94,10 @@ def cache_folder() -> str:
     chosen = os.environ.get("MINIHASH_CACHE", "")
     if chosen == "off":
         return ""
-    folder = Path(chosen or "minihash")
+    folder = Path(chosen or "~")
     try:
         if not chosen:
-            folder = user_cache() / folder
+            folder = user_cache() / "minihash"
         folder /= f"kernels-{_digest()}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()

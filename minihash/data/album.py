@@ -40,14 +40,16 @@ def read_album(folder: str | Path, size: str | None = None) -> Dataset:
     parts = [files] if test is None else [files, _files(test)]
     rows, columns, colour = _form(folder, [path for part in parts for path in part], size)
     with named_damage(folder):
-        examples = [_examples(part, rows, columns, colour) for part in parts]
+        read = [_examples(part, rows, columns, colour) for part in parts]
+        examples, white = [x for x, _ in read], read[0][1]
         labels = [_labels(part, names) for part in parts]
         if test is None:
-            held = fifth(labels[0])
+            held = fifth(labels[0], str(folder))
             examples = [examples[0][~held], examples[0][held]]
             labels = [labels[0][~held], labels[0][held]]
     arrays = (examples[0], labels[0], examples[1], labels[1])
-    return assemble(folder.resolve().name, *arrays, classes=len(names), class_names=names)
+    told = {"classes": len(names), "class_names": names, "peak": white or None}
+    return assemble(folder.resolve().name, *arrays, **told)
 
 
 def holds_pictures(folder: Path) -> bool:
@@ -97,8 +99,9 @@ def _form(folder: Path, files: list[Path], size: str | None) -> tuple[int, int, 
     return *next(iter(sizes)), colour
 
 
-def _examples(files: list[Path], rows: int, columns: int, colour: bool) -> np.ndarray:
-    """The pictures as they were stored: (count, rows, columns), or (count, 3, rows, columns)."""
+def _examples(files: list[Path], rows: int, columns: int, colour: bool) -> tuple[np.ndarray, float]:
+    """The pictures as they were stored, (count, rows, columns) or (count, 3, rows, columns), and
+    their white; 0: not known."""
     x, depth = np.empty(0), None
     for k, path in enumerate(files):
         pixels, white = read_picture(path, rows, columns, colour)
@@ -108,7 +111,7 @@ def _examples(files: list[Path], rows: int, columns: int, colour: bool) -> np.nd
         if white != depth:
             raise ValueError(f"{path} has another depth than {files[0]}: save all in 8 bits")
         x[k] = pixels if white == 0 else np.rint(pixels)
-    return x
+    return x, depth or 0.0
 
 
 def _labels(files: list[Path], names: tuple[str, ...]) -> np.ndarray:

@@ -109,8 +109,6 @@ def read_cifar10(path: str | Path) -> Dataset:
     byte, the published one, and for a damaged archive; FileNotFoundError for absent batches.
     """
     path = Path(path)
-    x = np.empty((6, ROWS, FEATURES), np.uint8)
-    y = np.empty((6, ROWS), np.uint8)
     absent = list(PYTHON)
     with named_damage(path):
         for file, size, stream in _batches(path):
@@ -118,8 +116,13 @@ def read_cifar10(path: str | Path) -> Dataset:
                 form, decode = (PYTHON, _unpickled) if file in PYTHON else (BINARY, _records)
                 absent = list(form)
             if file in absent:
+                examples, labels = decode(_checked(path, file, size, stream, *form[file]))
+                if len(absent) == 6:  # memory is taken once there is something to put into it
+                    x = np.empty((6, ROWS, FEATURES), np.uint8)
+                    y = np.empty((6, ROWS), np.uint8)
                 part = list(form).index(file)
-                x[part], y[part] = decode(_checked(path, file, size, stream, *form[file]))
+                x[part], y[part] = examples, labels
+                del examples, labels  # before the next ones are read
                 absent.remove(file)
             if not absent:
                 break

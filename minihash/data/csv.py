@@ -2,7 +2,7 @@
 
     FILE.csv            labels in the column called label, class, target or y; else in the only
                         one that does not hold numbers
-    FILE.csv:COLUMN     in this one, by its name, or its number from 1 (-1: the last)
+    FILE.csv:COLUMN     in this one, by its number from 1 (-1: the last), else by its name
 
 The first row is a header if it holds no number, or the name of the column. Fields are separated by
 commas, semicolons or tabs, whichever the first row has most of. A label is a whole number or a
@@ -54,13 +54,14 @@ def read_csv(path: str | Path, column: str | None = None) -> Dataset:
         two = list(islice(rows, 2))
         if not two:
             raise ValueError(f"{path} has no rows: expected an example in each")
-        names = [name.strip() for name in two[0][1]]
-        named = column in names or any(name.lower() in LABELS[:-1] for name in names)
-        header = named or not any(map(_is_number, names))
+        names = [" ".join(name.split()) for name in two[0][1]]
+        known = {*LABELS[:-1], column} if column and not WHOLE.fullmatch(column) else LABELS[:-1]
+        header = any(name in known or name.lower() in known for name in names)
+        header = header or not any(map(_is_number, names))
         at = _column(path, names if header else [], two[-1][1], column)
         examples = chain(two[header:], rows)
         x, y = _values(path, examples, at, names if header else [])
-        held = fifth(y)
+        held = fifth(y, str(path))
     return assemble(path.stem, x[~held], y[~held], x[held], y[held])
 
 
@@ -85,19 +86,21 @@ def _column(path: Path, names: list[str], row: list[str], column: str | None) ->
     if column is None:
         found = [k for k, name in enumerate(names) if name.lower() in LABELS]
         found = found or [k for k, field in enumerate(row) if not _is_number(field)]
-        example = names[-1] if names else len(row)
+        example = names[-1] if names and len(names[-1]) < 40 else len(row)
         if len(found) != 1:
             raise ValueError(
                 f"{path} does not tell which of its {len(row)} columns has the labels: say it by"
                 f" name or number, as {path}:{example}"
             )
     else:
-        found = [k for k, name in enumerate(names) if name == column]
-        if not found and re.fullmatch(r"-?\d{1,9}", column):
-            found = [k for k in (int(column) - (int(column) > 0),) if -len(row) <= k < len(row)]
-        if len(found) != 1 or column == "0":
-            known = ", ".join(names[:20]) or f"1 to {len(row)}"
-            raise ValueError(f"{path} has not one column {column!r}: expected one of {known}")
+        if WHOLE.fullmatch(column):
+            places = [*range(1, len(row) + 1), *range(-len(row), 0)]
+            found = [k - (k > 0) for k in places if str(k) == column]
+        else:
+            found = [k for k, name in enumerate(names) if name == column]
+        if len(found) != 1:
+            known = ", ".join(name[:40] for name in names[:20]) or f"1 to {len(row)}"
+            raise ValueError(f"{path} has not one column {column[:40]!r}: expected one of {known}")
     return found[0] % len(row)
 
 
@@ -137,7 +140,7 @@ def _no_number(path: Path, block: list[Row], at: int, names: list[str]) -> Value
         if not _is_number(field)
     )
     k += k >= at
-    name = f" ({names[k]})" if names else ""
+    name = f" ({names[k][:40]})" if names else ""
     what = repr(field[:40]) if field.strip() else "nothing"
     return ValueError(
         f"{path}: line {line} has {what} in column {k + 1}{name}: expected a number; fill it, drop"

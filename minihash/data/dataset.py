@@ -11,7 +11,7 @@ import numpy as np
 
 from minihash.data.labels import listed, numbered
 from minihash.data.standardiser import Standardiser, fit_standardiser
-from minihash.data.units import Units, check_numbers, units_of
+from minihash.data.units import SCALES, Units, check_numbers, units_of
 
 STANDARDISE = ("columns", "channels", "none")
 KEYS = ("x_train", "y_train", "x_test", "y_test")
@@ -87,13 +87,14 @@ class Dataset:
 
     def about(self, by: str | None = None) -> str:
         """What its numbers and labels are taken for, in lines for people."""
-        by = self.standardised_by(by)
+        flat = by is None and len(self.shape) == 1 and self.units.dtype in SCALES
         how = {
-            "columns": "a mean and a deviation for each column",
-            "channels": f"a mean and a deviation for {'each channel' * (self.channels > 1)}"
-            f"{'all numbers' * (self.channels == 1)}",
+            "columns": "a mean and a deviation for each column"
+            + flat * " (for pictures laid flat, --standardise channels)",
+            "channels": "a mean and a deviation for "
+            + ("each channel" if self.channels > 1 else "all numbers"),
             "none": "not standardised",
-        }[by]
+        }[self.standardised_by(by)]
         white = f", white is {self.units.white:.6g}" if len(self.shape) > 1 else ""
         line = f"{self.name}: examples of shape {self.shape}, {self.units}{white}; {how}"
         if self.class_names == tuple(map(str, range(self.classes))):

@@ -77,7 +77,7 @@ def _amat(archive: zipfile.ZipFile, member: str, path: Path) -> np.ndarray:
     if member not in archive.namelist():
         raise ValueError(f"{path} does not hold {member}: fetch it again")
     count, rest = divmod(size_of_member(archive, member, path), ROW.size)
-    if rest:
+    if rest or not count:
         raise ValueError(f"{path}: {member} is not made of rows of {ROW.size} bytes")
     values = np.empty((count, FEATURES + 1), np.uint8)
     with archive.open(member) as stream:

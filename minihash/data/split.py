@@ -8,12 +8,12 @@ import numpy as np
 from minihash.hashes.xxh32 import stream, xxh32
 
 
-def fifth(labels: np.ndarray) -> np.ndarray:
-    """Which examples are held out to test: bool (examples,).
+def fifth(labels: np.ndarray, name: str) -> np.ndarray:
+    """Which examples are held out to test: bool (examples,). name: of what they are from.
 
     Raises ValueError if no class has five examples.
 
-    >>> fifth(np.array(["a"] * 5 + ["b"] * 4)).tolist()
+    >>> fifth(np.array(["a"] * 5 + ["b"] * 4), "mine").tolist()
     [False, False, True, False, False, False, False, False, False]
     """
     order = np.argsort(xxh32(np.arange(len(labels), dtype=np.uint64), stream(0, "test")))
@@ -23,5 +23,8 @@ def fifth(labels: np.ndarray) -> np.ndarray:
     held = np.zeros(len(labels), bool)
     held[order] = rank < np.repeat(counts // 5, counts)
     if not held.any():
-        raise ValueError("no class has five examples, so that one could be held out to test")
+        raise ValueError(
+            f"{name} has no class of five examples, of which one could be held out to test: give"
+            " more"
+        )
     return held

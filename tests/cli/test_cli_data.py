@@ -125,6 +125,17 @@ def test_a_table_of_other_units_is_refused(capsys):
     assert "half of the test examples of scaled are 20 deviations from the mean of raw.npz" in error
 
 
+def test_a_table_of_a_large_mean_is_read_again_as_it_was_learnt(capsys):
+    rng = np.random.default_rng(0)
+    x = 1e8 + rng.normal(size=(160, 3)) + 8 * (Y % 2)[:, None]
+    save("big.npz", x, Y % 2)
+    args = ["--dataset", "big.npz", "--out", "run", *SHORT]
+    assert said(capsys, "train", *args)["test_accuracy"] == 1.0
+    assert said(capsys, "eval", "run")["test_accuracy"] == 1.0
+    assert load_model("run").standardiser.wide
+    assert said(capsys, "train", "--resume", "run", "--epochs", "4")["test_accuracy"] == 1.0
+
+
 def test_what_data_are_taken_for_is_said_and_kept(capsys):
     save("mine.npz", pictures().astype(np.float64), Y + 1)
     flags = ["--dataset", "mine.npz", "--hidden", "9", "--epochs", "1"]

@@ -15,7 +15,7 @@ def saved(path, array, mode=None, **options):
     return path
 
 
-@pytest.mark.parametrize("ending", ["png", "tif"])
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm"])  # the last one widened to 32 bits
 def test_sixteen_bits_are_not_clipped(tmp_path, ending):
     path = saved(tmp_path / f"ramp.{ending}", RAMP)
     pixels, white = read_picture(path, 6, 8, False)
@@ -39,8 +39,8 @@ def test_a_tiff_of_fewer_bits_says_so(tmp_path, bits, monkeypatch):
     path = saved(tmp_path / "x.tif", RAMP >> (16 - bits))
     opened = Image.open
 
-    def open_(name):
-        file = opened(name)
+    def open_(name, **options):
+        file = opened(name, **options)
         file.tag_v2[258] = (bits,)
         return file
 

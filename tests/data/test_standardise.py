@@ -136,6 +136,23 @@ def test_the_shape_says_what_has_a_mean_of_its_own(shape, by, groups):
     assert np.allclose(z.mean((0, 2)), 0, atol=1e-12) and np.allclose(z.std((0, 2)), 1)
 
 
+@pytest.mark.parametrize(
+    ("shape", "dtype", "by", "expected"),
+    [
+        ((4,), np.uint8, None, "for each column (for pictures laid flat, --standardise channels)"),
+        ((4,), np.uint8, "columns", "a mean and a deviation for each column"),
+        ((4,), np.float64, None, "a mean and a deviation for each column"),
+        ((4,), np.float64, "channels", "a mean and a deviation for all numbers"),
+        ((2, 2), np.uint8, None, "white is 255; a mean and a deviation for all numbers"),
+        ((2, 2, 1), np.uint8, None, "white is 255; a mean and a deviation for each channel"),
+        ((2, 2), np.uint8, "none", "white is 255; not standardised"),
+    ],
+)
+def test_what_is_done_is_said(shape, dtype, by, expected):
+    x = np.arange(64, dtype=dtype).reshape(16, *shape) * 4
+    assert two(x, np.arange(16) % 2).about(by).endswith(expected)
+
+
 def test_none_leaves_floats_as_they_are_and_bytes_in_units_of_white():
     y = np.arange(8) % 2
     x = np.linspace(-3, 3, 24).reshape(8, 3)

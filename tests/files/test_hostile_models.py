@@ -114,6 +114,16 @@ def test_one_array_is_held_once_and_read_only_so_often():
             decode([lookup(k) for k in range(1, 10_000)], {"spec/0": array})
 
 
+def test_fields_that_are_equal_but_not_alike_are_not_taken_for_each_other():
+    good = {"type": "Modulus", "buckets": 1}
+    for other in (True, 1.0):
+        with pytest.raises(ValueError, match="buckets must be"):
+            decode([good, {"type": "Modulus", "buckets": other}], {})
+    with pytest.raises(ValueError, match="assignment must be"):
+        spec = {"type": "Lookup", "buckets": 1, "assignment": "spec/0"}
+        decode([lookup(1), spec], {"spec/0": np.zeros(3, np.uint32)})
+
+
 def test_a_lookup_of_an_array_that_can_change_keeps_its_own():
     array = np.zeros(3, np.uint32)
     hash_, view = Lookup(2, array), array.view()

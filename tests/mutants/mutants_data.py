@@ -8,6 +8,7 @@ ROWS = "tests/data/test_units.py -k example_of_the_training_set"
 CONSTANT = "tests/data/test_standardise.py -k constant"
 GROUPS = "tests/data/test_standardise.py -k floats_have_the_mean"
 NAMES = "tests/data/test_data_values.py -k names_in_their_order"
+USED = "tests/cli/test_cli_data.py"
 PICTURES = "tests/data/test_pictures.py"
 
 UNITS = [
@@ -140,5 +141,47 @@ DATA_MUTANTS = [
         "pixels",
         "a resized picture beyond black and white",
         f"{PICTURES} -k between_black",
+    ),
+    Mutant(
+        "files/spec.py",
+        'f.metadata.get("later") and v == f.default',
+        'f.metadata.get("later")',
+        "fields that files forget",
+        f"{USED} -k large_mean",
+    ),
+    Mutant(
+        "runs/examples.py",
+        '"y_test": number[data.y_test]',
+        '"y_test": data.y_test',
+        "another set's classes by their number",
+        f"{USED} -k wherever",
+    ),
+    Mutant(
+        "runs/examples.py",
+        "if not pictures and self.distance(x) > FAR:",
+        "if False:",
+        "a table in other units",
+        f"{USED} -k table_of_other_units",
+    ),
+    Mutant(
+        "runs/examples.py",
+        "x = units.bring(x, name, pictures, data.units.dtype, every)",
+        "x = x",
+        "a test set in other units",
+        f"{USED} -k another_scale",
+    ),
+    Mutant(
+        "runs/examples.py",
+        "last = self.known_units.channels_last",
+        "last = None",
+        "where channels are, forgotten after training",
+        f"{USED} -k channels_last",
+    ),
+    Mutant(
+        "runs/predict.py",
+        "np.moveaxis(x, -1, -3)",
+        "np.swapaxes(x, -1, -3)",
+        "height and width exchanged in a row of one's own",
+        f"{USED} -k channels_last",
     ),
 ]

@@ -23,6 +23,7 @@ import numpy as np
 from tests.support import fuzz_files
 
 SECONDS, GROWTH = 20, 2**30
+SETS = ("cifar10: ", "rectangles: ")  # of one file, which is whole: its values are not
 
 
 class Late(BaseException):
@@ -40,7 +41,8 @@ def outcome(read: Callable[[Path], object], path: Path) -> str:
         text = str(error)
         if "\n" in text or len(text) > 1000:
             return f"not one line: {text[:500]!r}"
-        return "refused" if path.stem in text else f"does not name the file: {text[:300]}"
+        named = path.stem in text or text.startswith(SETS)
+        return "refused" if named else f"does not name the file: {text[:300]}"
     except BaseException as error:
         return f"{type(error).__name__}: {str(error)[:300]}"
 

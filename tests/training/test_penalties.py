@@ -230,3 +230,11 @@ def test_what_is_no_penalty_is_refused(make, error, message):
     with pytest.raises(error, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_an_entry_in_two_groups_is_found_however_far_they_are_from_each_other():
+    size = 2**18 + 7  # the last identifiers, alone in their block, are those of the first
+    hash_ = Lookup(size - 1, np.arange(size) % (size - 1))
+    with pytest.raises(ValueError, match="may be in two groups, as it is under Lookup"):
+        GroupLasso(1.0, VirtualWeight((size, 1), hash_, "W")).check({"W": np.ones(size - 1)})
+    GroupLasso(1.0, VirtualWeight((size - 1, 1), hash_, "W")).check({"W": np.ones(size - 1)})
