@@ -24,6 +24,9 @@ it is refused: nothing is guessed. By value does not fit
     a whole test set of pictures whose mean is not a twelfth of the mean: two scales differ by more
     (16 and 255, 1 and 255, 255 and 4095), two halves of a data set by less
 
+A table has no white, and is read by value; a test set that is far from what was learnt from is
+refused when a model is made or tested (runs/examples.py).
+
 Whole numbers from 0 to 255 are held in memory as bytes: bytes from low to high are such, by value.
 """
 

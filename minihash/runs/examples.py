@@ -30,6 +30,22 @@ BATCH = 500  # examples at once
 FAR = 4.0  # deviations from the mean, of half of a test set: it is another set, or another unit
 
 
+def _near(data: Dataset, standardiser: Standardiser) -> Dataset:
+    """The data, refused if they are a table whose test set is far from what was learnt from.
+
+    The distance of a set is the median of its examples' mean |z|, on a thousand of them. That of
+    the training set is 2 at most, whatever it is, as the mean of z^2 is 1 (Markov)."""
+    if len(data.shape) == 1 and any(standardiser.mean):
+        some = data.x_test[:: max(len(data.x_test) // 1000, 1)]
+        distance = np.median(np.abs(standardiser(some, np.float64)).mean(axis=1))
+        if distance > FAR:
+            raise ValueError(
+                f"half of the test examples of {data.name} are {distance:.0f} deviations from the"
+                " mean of what is learnt from: bring both to the same units and order of columns"
+            )
+    return data
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class OfExamples(Model):
     """Base of both. shape: of one example before it is laid flat. units: of its numbers; files of
@@ -75,20 +91,7 @@ class OfExamples(Model):
         x = data.x_test.reshape(-1, *data.shape)
         name, every = f"the test set of {data.name}", self.units is not None
         x = units.bring(x, name, pictures, data.units.dtype, every).reshape(data.x_test.shape)
-        if not pictures and self.distance(x) > FAR:
-            raise ValueError(
-                f"half of the test examples of {data.name} are {self.distance(x):.0f} deviations"
-                f" from the mean of {self.dataset}: expected its units and order of columns"
-            )
-        return replace(data, x_test=x)
-
-    def distance(self, x: np.ndarray) -> float:
-        """The median of the examples' mean |z|. It is 2 at most in what was learnt from, whatever
-        that is: the mean of z^2 is 1 (Markov)."""
-        if not any(self.standardiser.mean):
-            return 0.0
-        some = x[:: max(len(x) // 1000, 1)]
-        return float(np.median(np.abs(self.standardiser(some, np.float64)).mean(axis=1)))
+        return _near(replace(data, x_test=x), self.standardiser)
 
     @property
     def known_units(self) -> Units:
@@ -101,9 +104,11 @@ class OfExamples(Model):
 
     @classmethod
     def choices(cls, config: "Config", data: Dataset) -> dict[str, object]:
-        """The network between the examples and the classes."""
+        """The network between the examples and the classes. Raises ValueError for a table whose
+        test set is far from what is learnt from."""
         network = config.network(data.shape, data.classes)
         standardiser = data.standardiser(config.standardise)
+        _near(data, standardiser)
         parts = {"network": network, "standardiser": standardiser, "shape": data.shape}
         return parts | {"units": data.units}
 

@@ -122,7 +122,17 @@ def test_a_table_of_other_units_is_refused(capsys):
     assert main(["train", "--dataset", "raw.npz", "--out", "run", *SHORT]) == 0
     assert said(capsys, "eval", "run")["examples"] == 40
     error = refused(capsys, "eval", "run", "--dataset", "scaled.npz")
-    assert "half of the test examples of scaled are 20 deviations from the mean of raw.npz" in error
+    assert "half of the test examples of scaled are 20 deviations from the mean of what" in error
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float64", "int32"])
+@pytest.mark.parametrize("by", ["columns", "channels"])
+def test_a_test_set_that_was_not_scaled_as_the_training_set_is_refused(dtype, by, capsys):
+    x = (pictures((36,)) * 15.9375).astype(np.uint8)
+    parts = {"x_train": x[:120] / 255, "x_test": x[120:].astype(dtype)}
+    np.savez("mine.npz", **parts, y_train=Y[:120], y_test=Y[120:])
+    error = refused(capsys, "train", "--dataset", "mine.npz", "--standardise", by, *SHORT)
+    assert "half of the test examples of mine are" in error and not Path("runs").exists()
 
 
 def test_a_table_of_a_large_mean_is_read_again_as_it_was_learnt(capsys):

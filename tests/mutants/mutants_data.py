@@ -158,7 +158,7 @@ DATA_MUTANTS = [
     ),
     Mutant(
         "runs/examples.py",
-        "if not pictures and self.distance(x) > FAR:",
+        "if distance > FAR:",
         "if False:",
         "a table in other units",
         f"{USED} -k table_of_other_units",
