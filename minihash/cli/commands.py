@@ -8,21 +8,29 @@ from argparse import Namespace
 from dataclasses import fields
 from pathlib import Path
 
+import numpy as np
+
 from minihash import core
-from minihash.cli import terminal
+from minihash.checks import counted
+from minihash.cli import plots, terminal
 from minihash.cli.report import pages, report
 from minihash.compile.places import expanded
 from minihash.data import Dataset, Text
 from minihash.data.own import own_path
+from minihash.runs import folder as disk
 from minihash.runs import train as training
+from minihash.runs import validation
 from minihash.runs.config import Config, check_place, is_own
-from minihash.runs.examples import OfExamples
+from minihash.runs.confusion import confusion, pairs
+from minihash.runs.examples import Classifier, OfExamples
 from minihash.runs.folder import config_of, json_line
 from minihash.runs.kinds import KINDS, load_model
 from minihash.runs.machine import machine, size
 from minihash.runs.model import Model
 from minihash.runs.progress import progress
 from minihash.runs.writer import Writer
+
+MOST = 10  # pairs of classes that are shown as confused
 
 
 def train(args: Namespace) -> int:
@@ -51,37 +59,77 @@ def train(args: Namespace) -> int:
 
 def _table(result: dict) -> str:
     share = result["stored_weights"] / result["virtual_weights"]
+    kind, spent = KINDS[result["model"]].model, f"in {result['seconds']:.1f} s"
+    if "best_epoch" in result:
+        spent += f"; the model is that of epoch {result['best_epoch']}, the best"
     rows = [
-        _measured(KINDS[result["model"]].model, result)[0],
+        *_measured(kind, result)[:1],
+        *[(name.replace("_", " "), f"{result[name]:.4f}", "") for name in _chosen_by(kind, result)],
         ("virtual weights", result["virtual_weights"], "read through the hash"),
         ("stored weights", result["stored_weights"], f"{share:.1%} of them, in tables"),
         ("other parameters", result["other_parameters"], "free biases, BatchNorm"),
         ("bytes on disk", result["bytes_on_disk"], "model.safetensors"),
         ("peak memory", size(result["peak_memory"]), "of this process, data included"),
-        ("epochs", result["epochs"], f"in {result['seconds']:.1f} s"),
+        ("epochs", result["epochs"], spent),
     ]
     return f"{terminal.table(rows, '<><')}\nsaved in {result['run']}"
 
 
+def _chosen_by(kind: type[Model], result: dict) -> list[str]:
+    """The metric that the epoch was chosen by, if it was."""
+    return [name for name in validation.named(kind.METRICS) if name in result][:1]
+
+
 def _measured(kind: type[Model], result: dict) -> list[tuple[str, str, str]]:
     """A row for each metric."""
-    metrics = kind.METRICS.items()
-    return [(label, f"{result[name]:.4f}", unit) for name, (label, unit) in metrics]
+    metrics = [(name, *words) for name, words in kind.METRICS.items() if name in result]
+    return [(label, f"{result[name]:.4f}", unit) for name, label, unit in metrics]
 
 
 def evaluate(args: Namespace) -> int:
     """minihash eval"""
-    model = load_model(args.model)
+    model, matrix = load_model(args.model), None
+    plot = _picture(args)
+    if (args.confusion or plot) and not isinstance(model, Classifier):
+        raise ValueError(
+            f"{args.model} holds a model that has no classes, and so confuses none: leave "
+            "--confusion and --plot out"
+        )
     with machine(args.backend, args.threads):
         data = data_of(args, model)
         measured, count = model.measure(data), model.count(data)
+        if args.confusion or plot:
+            matrix = confusion(model, data)
+    if plot:
+        plots.matrix(plot, matrix, model.class_names)
     if not args.json:
         (label, value, unit), *rest = _measured(type(model), measured)
         about = f"{unit}; of " if unit else "of "
-        about += f"{count:,} {model.UNIT} of {data.name}"
+        about += f"{counted(count, model.UNIT.removesuffix('s'))} of {data.name}"
         show(terminal.table([(label, value, about), *rest], "<><"))
+        if args.confusion:
+            show(_confused(matrix, model.class_names))
     unit = model.UNIT.rpartition(" ")[2]
-    return finish(args, measured | {unit: count, "dataset": data.name})
+    measured |= {unit: count, "dataset": data.name}
+    return finish(args, measured | ({"confusion": matrix.tolist()} if args.confusion else {}))
+
+
+def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> str:
+    """The confusion matrix, a row a class; where it is too wide, what is confused oftenest."""
+    rows = [(name, *row) for name, row in zip(names, matrix.tolist(), strict=True)]
+    table = terminal.table([("", *names), *rows], "<" + ">" * len(names))
+    if max(map(len, table.splitlines())) <= terminal.width():
+        return f"\n{table}\na row is a class, a column what its examples are taken for"
+    found = [(names[i], "taken for", names[j], n) for i, j, n in pairs(matrix, MOST)]
+    return "\n" + (terminal.table(found, "<<<>") if found else "nothing is confused")
+
+
+def _picture(args: Namespace) -> Path | None:
+    """Where a picture is to go, refused before the work if it cannot."""
+    if args.plot is None:
+        return None
+    plots.suffix(path := Path(args.plot))
+    return path
 
 
 def data_of(args: Namespace, model: Model) -> Dataset | Text:
@@ -116,7 +164,13 @@ def generate(args: Namespace) -> int:
 
 def inspect(args: Namespace) -> int:
     """minihash inspect"""
-    about = report(load_model(args.model))
+    model = load_model(args.model)
+    if plot := _picture(args):
+        if not Path(args.model).is_dir():
+            raise ValueError(f"--plot is for a run folder, got {args.model}: name one")
+        run = disk.load(Path(args.model))
+        plots.curves(plot, run.metrics, run.best_epoch)
+    about = report(model)
     if not args.json:
         show(pages(about, terminal.width(), terminal.draws(sys.stdout)))
     return finish(args, about)
@@ -127,9 +181,7 @@ def explain(args: Namespace) -> int:
     from minihash.cli import explain as networks  # the layers that no other command needs
     from minihash.cli import picture
 
-    path = None if args.plot is None else Path(args.plot)
-    if path is not None:
-        picture.suffix(path)
+    path = _picture(args)
     rows = networks.explain(args.backend)
     if path is not None:
         picture.draw(path, rows)

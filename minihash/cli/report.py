@@ -11,6 +11,7 @@ import textwrap
 
 import numpy as np
 
+from minihash.checks import counted
 from minihash.cli import terminal
 from minihash.hashes import balance
 from minihash.hashes.balance import of_load
@@ -134,7 +135,7 @@ def histogram(load: np.ndarray) -> list[tuple[int, int, int]]:
 
 def pages(about: dict, columns: int, blocks: bool) -> str:
     """A `report` as text of so many columns."""
-    far = f"{about['epochs']} epochs, {about['steps']:,} steps"
+    far = f"{counted(about['epochs'], 'epoch')}, {counted(about['steps'], 'step')}"
     trained = f"trained on {terminal.plain(about['dataset'])}: {far}"
     if "units" in about:
         means = "1 mean and deviation" if about["means"] == 1 else f"{about['means']:,} of both"

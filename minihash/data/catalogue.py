@@ -183,15 +183,16 @@ def load_text(
     name: str | Path = "tinyshakespeare",
     data_dir: str | Path | None = None,
     download: bool = False,
+    tokens: str = "characters",
 ) -> Text:
     """Load tiny Shakespeare, 1,003,854 tokens to train, 111,540 held out, 65 kinds; or a text file.
 
-    The first is looked for, fetched and refused as in `load`; any other name is that of a file,
-    refused as by `read_text`.
+    The first is looked for, fetched and refused as in `load`; any other name is that of a file.
+    tokens: "characters" or "bytes". Refused as by `read_text`.
     """
     if name not in TEXTS:
-        return read_text(expanded(name))
-    return read_text(_found(str(name), data_dir, download), str(name))
+        return read_text(expanded(name), tokens=tokens)
+    return read_text(_found(str(name), data_dir, download), str(name), tokens)
 
 
 def _found(name: str, data_dir: str | Path | None, download: bool) -> Path:

@@ -170,6 +170,7 @@ class Classifier(OfExamples):
 
     METRICS: ClassVar = {"test_accuracy": ("test accuracy", ""), "test_loss": ("test loss", "nats")}
     SHORT: ClassVar[str] = "test"
+    RISES: ClassVar[bool] = True
 
     @classmethod
     def choices(cls, config: "Config", data: Dataset) -> dict[str, object]:

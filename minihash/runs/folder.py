@@ -13,7 +13,7 @@ killed between two of them writes them again when it is resumed. creation.py mak
 import json
 import math
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from minihash.files.spec import UnknownType
 from minihash.runs.config import Config
 from minihash.runs.kinds import decoded
 from minihash.runs.model import FILE, Model
+from minihash.runs.validation import best
 from minihash.training import State
 
 RESUME, METRICS, CONFIG = "resume.safetensors", "metrics.jsonl", "config.json"
@@ -37,6 +38,7 @@ class Run:
     """Where a run is. initial: the model before training; state: what training has made of it.
 
     data: the CRC-32 of the data set. metrics: a dict an epoch. seconds: spent in the current epoch.
+    best: the parameters after the epoch that did best on validation examples; empty without one.
     """
 
     config: Config
@@ -45,17 +47,29 @@ class Run:
     data: int
     metrics: tuple[dict, ...] = ()
     seconds: float = 0.0
+    best: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
-        """The model as it is now."""
+        """The model of the best epoch; without one, as it is now."""
         state = self.state
-        return replace(self.initial, params=state.params, epochs=state.epoch, steps=state.step)
+        if not self.best:
+            return replace(self.initial, params=state.params, epochs=state.epoch, steps=state.step)
+        steps = self.best_epoch * ((state.step - state.batch) // state.epoch)
+        return replace(self.initial, params=self.best, epochs=self.best_epoch, steps=steps)
+
+    @property
+    def best_epoch(self) -> int:
+        """The one that did best on validation examples, from 1; 0 without one."""
+        return best(self.initial, self.metrics)
 
     @property
     def finished(self) -> bool:
-        """Whether no epoch is left."""
-        return self.state.epoch >= self.config.epochs
+        """Whether no epoch is left, or patience."""
+        epoch, patience = self.state.epoch, self.config.patience
+        if epoch >= self.config.epochs or patience is None or self.state.batch:
+            return epoch >= self.config.epochs
+        return epoch - self.best_epoch >= patience
 
 
 def fingerprint(data: Dataset | Text) -> int:
@@ -82,6 +96,7 @@ def save(folder: Path, run: Run) -> None:
         "seconds": run.seconds,
     }
     arrays |= {f"params/{name}": array for name, array in state.params.items()}
+    arrays |= {f"best/{name}": array for name, array in run.best.items()}
     arrays |= {f"optimiser/{name}": array for name, array in state.optimiser.items()}
     arrays |= {f"carried/{name}": array for name, array in state.carried.items()}
     metrics = "".join(map(json_line, run.metrics)).encode()
@@ -141,21 +156,26 @@ def load(folder: Path) -> Run:
     try:
         metrics = tuple(map(json.loads, arrays.pop("metrics").tobytes().splitlines()))
         params, optimiser = _under(arrays, "params/"), _under(arrays, "optimiser/")
+        best_params = _under(arrays, "best/")
         carried, loss_sum = _under(arrays, "carried/"), float(arrays.pop("loss_sum"))
         config = Config.from_json(spec["config"])
         model = decoded(path, spec["model"], arrays, params)
+        if best_params:
+            decoded(path, spec["model"], arrays, best_params)
         schedule, counters = spec["schedule"], spec["counters"]
         if schedule.keys() != model.training.schedule.init().keys():
             raise ValueError("the state of its schedule is invalid")
         if counters.keys() != set(COUNTERS) or any(type(n) is not int for n in counters.values()):
             raise ValueError("its counters are invalid")
         state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
-        return Run(config, model, state, spec["data"], metrics, spec["seconds"])
+        run = Run(config, model, state, spec["data"], metrics, spec["seconds"], best_params)
+        _ = run.model, run.finished  # which read the metrics
+        return run
     except UnknownType as error:
         if str(path) in str(error):
             raise
         raise UnknownType(f"cannot resume from {path}: {error}") from None
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"cannot resume from {path}: {error}; restore it from a copy") from None
 
 

@@ -146,9 +146,9 @@ def test_tiny_shakespeare_is_the_published_one():
     published("text", "tinyshakespeare.txt")
     text = load_text()
     assert (len(text.train), len(text.validation), len(text.vocabulary)) == (1003854, 111540, 65)
-    assert text.decode(text.train[:14]) == b"First Citizen:"
+    assert text.decode(text.train[:14]) == "First Citizen:"
     whole = text.decode(np.concatenate([text.train, text.validation]))
-    assert hashlib.md5(whole).hexdigest() == "6fb458f1232090904fb40fe944165e91"
+    assert hashlib.md5(whole.encode()).hexdigest() == "6fb458f1232090904fb40fe944165e91"
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))

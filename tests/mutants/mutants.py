@@ -14,6 +14,7 @@ from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
+from tests.mutants.mutants_runs import RUN_MUTANTS
 from tests.mutants.mutants_training import TRAINING_MUTANTS
 
 LISTS = (
@@ -27,5 +28,6 @@ LISTS = (
     DATA_MUTANTS,
     AROUND_MUTANTS,
     FILE_MUTANTS,
+    RUN_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]
