@@ -10,6 +10,9 @@ from minihash.core.numba import (  # noqa: F401
     column_sum,
     convolve,
     convolve_backward,
+    each,
+    normalise,
+    normalise_backward,
     recur,
     recur_backward,
 )
