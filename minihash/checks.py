@@ -22,6 +22,10 @@ def as_numba(x: Any) -> Any:
     return cuda.as_cuda_array(x)
 
 
+def on_host(x: Any) -> np.ndarray:
+    return x.copy_to_host() if on_device(x) else x
+
+
 def copied(x: np.ndarray) -> np.ndarray:
     """A copy of a C-contiguous array, where that is."""
     if not on_device(x):
@@ -89,7 +93,8 @@ def fits(have: tuple[int, ...], want: tuple[int | None, ...] | None) -> bool:
         return True
     if len(have) != len(want):
         return False
-    for w, h in zip(want, have, strict=True):  # noqa: SIM110  a generator takes four times as long
+    # A loop, since this is asked a hundred times a step.
+    for w, h in zip(want, have, strict=True):  # noqa: SIM110
         if w is not None and w != h:
             return False
     return True
@@ -185,12 +190,3 @@ def check_count(name: str, value: int, low: int, high: int) -> int:
 def check_field(owner: object, name: str, low: int, high: int) -> None:
     """`check_count` of a field of a frozen dataclass, which it keeps as a Python integer."""
     object.__setattr__(owner, name, check_count(name, getattr(owner, name), low, high))
-
-
-def counted(count: int, thing: str, plural: str = "s") -> str:
-    """A count and what is counted, in English. plural: what is appended for it.
-
-    >>> counted(1, "epoch"), counted(1200, "step"), counted(2, "batch", "es")
-    ('1 epoch', '1,200 steps', '2 batches')
-    """
-    return f"{count:,} {thing}{'' if count == 1 else plural}"

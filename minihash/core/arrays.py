@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from minihash.checks import index_array
-from minihash.core.door import floats, images_of
+from minihash.core.door import floats, images_of, with_features
 from minihash.core.registry import get_backend
 from minihash.hashes.windows import Windows
 
@@ -14,15 +14,17 @@ from minihash.hashes.windows import Windows
 def each(body: Callable, *arrays: np.ndarray, backend: str | None = None) -> np.ndarray:
     """y[k] = body(x[k], ...), entry by entry.
 
-    body: of one or two real numbers, made of arithmetic and the names of compile/reals.py. arrays:
-    as many, float, of one shape and dtype, which are those of y. Raises TypeError or ValueError for
-    others.
+    body: a plain function of one or two real numbers, made of arithmetic and the names of
+    compile/reals.py. arrays: as many, float, of one shape and dtype, which are those of y. Raises
+    TypeError or ValueError for others.
 
     >>> from minihash.compile.reals import larger, zero
     >>> each(lambda x: larger(x, zero), np.array([-1.0, 2.0]))
     array([0., 2.])
     """
     module = get_backend(backend)
+    if len(arrays) not in (1, 2):
+        raise ValueError(f"each takes one array or two, got {len(arrays)}; call it again for more")
     x = floats(arrays[0], "the first array", None, module)
     more = [floats(a, "the second array", x.shape, module, x.dtype) for a in arrays[1:]]
     return module.each(body, x, *more)
@@ -48,35 +50,53 @@ def normalise(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """y = gamma x_hat + beta, x_hat = (x - mean) r, r = 1 / sqrt(var + eps), feature by feature.
 
-    x: float (batch, features, ...), not empty; gamma, beta: (features,), of its dtype; known:
-    (mean, var), float64 (features,), or None: those of x over the batch and all positions, n of a
-    feature, var = sum of (x - mean)^2 / n.
-    Returns y and x_hat, of the shape and dtype of x, r (features,) of its dtype, and mean and var.
-    Raises TypeError or ValueError for other arrays.
+    x: float (batch, features, ...); gamma, beta: (features,), of its dtype; known: (mean, var),
+    float64 (features,), or None: those of x over the batch and all positions, n of a feature,
+    var = sum of (x - mean)^2 / n.
+    Returns y and x_hat, of the shape and dtype of x, r (features,) of its dtype, and mean and var
+    (known ones: as they came). Raises TypeError or ValueError for other arrays.
+
+    >>> x, one, zero = np.array([[1.0], [3.0]]), np.ones(1), np.zeros(1)
+    >>> y, x_hat, r, mean, var = normalise(x, one, zero, 0.0)
+    >>> y.ravel(), mean, var
+    (array([-1.,  1.]), array([2.]), array([1.]))
     """
     module = get_backend(backend)
-    x = floats(x, "x", (None,) * max(2, np.ndim(x)), module)
-    gamma, beta = (
-        floats(a, name, x.shape[1:2], module, x.dtype)
-        for name, a in (("gamma", gamma), ("beta", beta))
-    )
+    x = with_features(x, "x", module)
+    gamma = floats(gamma, "gamma", x.shape[1:2], module, x.dtype)
+    beta = floats(beta, "beta", x.shape[1:2], module, x.dtype)
+    if known is not None:
+        mean, var = known
+        wide = x.shape[1:2], module, np.dtype(np.float64)
+        known = floats(mean, "the mean", *wide), floats(var, "the variance", *wide)
     return module.normalise(x, gamma, beta, eps, known)
 
 
 def normalise_backward(
-    dy: np.ndarray, x_hat: np.ndarray, slope: np.ndarray, known: bool, backend: str | None = None
+    dy: np.ndarray,
+    x_hat: np.ndarray,
+    gamma: np.ndarray,
+    r: np.ndarray,
+    known: bool,
+    backend: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """dbeta = sum of dy, dgamma = sum of dy x_hat over the batch and all positions, n of a feature;
-    dx = slope (dy - dbeta / n - x_hat dgamma / n), or, where mean and var were known, slope dy.
+    dx = gamma r (dy - dbeta / n - x_hat dgamma / n), or, where mean and var were known, gamma r dy.
 
-    dy, x_hat: (batch, features, ...); slope = gamma r: (features,); one dtype. Returns dx, dgamma
-    and dbeta. Raises as `normalise` does.
+    dy, x_hat: (batch, features, ...); gamma, r: (features,); one dtype. Returns dx, of the shape of
+    dy, dgamma and dbeta (features,). Raises as `normalise` does.
+
+    >>> dy, x_hat, one = np.array([[1.0], [2.0]]), np.array([[-1.0], [1.0]]), np.ones(1)
+    >>> dx, dgamma, dbeta = normalise_backward(dy, x_hat, one, one, known=False)
+    >>> dx.ravel(), dgamma, dbeta
+    (array([0., 0.]), array([1.]), array([3.]))
     """
     module = get_backend(backend)
-    x_hat = floats(x_hat, "x_hat", None, module)
+    x_hat = with_features(x_hat, "x_hat", module)
     dy = floats(dy, "dy", x_hat.shape, module, x_hat.dtype)
-    slope = floats(slope, "slope", x_hat.shape[1:2], module, x_hat.dtype)
-    return module.normalise_backward(dy, x_hat, slope, known)
+    gamma = floats(gamma, "gamma", x_hat.shape[1:2], module, x_hat.dtype)
+    r = floats(r, "r", x_hat.shape[1:2], module, x_hat.dtype)
+    return module.normalise_backward(dy, x_hat, gamma, r, known)
 
 
 def add(one: np.ndarray, other: np.ndarray, backend: str | None = None) -> np.ndarray:

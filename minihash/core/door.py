@@ -24,6 +24,15 @@ def floats(
     return float_array(x, name, shape, dtype, device=True)
 
 
+def with_features(x: np.ndarray, name: str, module: ModuleType) -> np.ndarray:
+    x = floats(x, name, None, module)
+    if x.ndim < 2:
+        raise ValueError(
+            f"{name} must have shape (batch, features, ...), got {x.shape}; reshape it"
+        )
+    return x
+
+
 def table_of(table: np.ndarray, w: VirtualWeight, module: ModuleType) -> np.ndarray:
     return floats(table, f"the table {w.table!r}", (w.hash.buckets,), module)
 

@@ -87,8 +87,10 @@ def matmul_backward(
 
 
 def each(body: Callable, *arrays: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(body(*arrays), arrays[0].dtype)
+    y = np.empty_like(arrays[0])
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        y[...] = body(*arrays)
+    return y
 
 
 def column_sum(dy: np.ndarray) -> np.ndarray:
@@ -112,7 +114,7 @@ def normalise(
     eps: float,
     known: tuple[np.ndarray, np.ndarray] | None,
 ) -> tuple[np.ndarray, ...]:
-    n, wide = x.size // x.shape[1], (-1, *(1,) * (x.ndim - 2))
+    n, wide = per_feature(x), (-1, *(1,) * (x.ndim - 2))
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         mean = total(x) / n if known is None else known[0]
         x_hat = x - mean.astype(x.dtype).reshape(wide)
@@ -123,16 +125,20 @@ def normalise(
 
 
 def normalise_backward(
-    dy: np.ndarray, x_hat: np.ndarray, slope: np.ndarray, known: bool
+    dy: np.ndarray, x_hat: np.ndarray, gamma: np.ndarray, r: np.ndarray, known: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    n, wide, dtype = dy.size // dy.shape[1], (-1, *(1,) * (dy.ndim - 2)), dy.dtype
-    with np.errstate(over="ignore", invalid="ignore"):
-        dgamma, dbeta = total(dy, x_hat), total(dy)
-        dx = dy * slope.reshape(wide)
+    n, wide, dtype = per_feature(dy), (-1, *(1,) * (dy.ndim - 2)), dy.dtype
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        dgamma, dbeta, dx = total(dy, x_hat), total(dy), dy
         if not known:
             dx = x_hat * (dgamma / -n).astype(dtype).reshape(wide) + dy
-            dx = (dx - (dbeta / n).astype(dtype).reshape(wide)) * slope.reshape(wide)
+            dx -= (dbeta / n).astype(dtype).reshape(wide)
+        dx = dx * (gamma * r).reshape(wide)
         return dx, dgamma.astype(dtype), dbeta.astype(dtype)
+
+
+def per_feature(x: np.ndarray) -> int:
+    return len(x) * math.prod(x.shape[2:])
 
 
 def add(one: np.ndarray, other: np.ndarray) -> np.ndarray:

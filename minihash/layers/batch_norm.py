@@ -24,7 +24,7 @@ from typing import ClassVar
 import numpy as np
 
 from minihash import core
-from minihash.checks import check_count, float_array, parameter, real_field
+from minihash.checks import check_count, float_array, on_host, parameter, real_field
 from minihash.layers.layer import Layer, Params
 
 # x_hat, r, and (mean, var) of the batch, None in evaluation
@@ -60,8 +60,8 @@ class BatchNorm(Layer):
         """gamma and beta."""
         return f"{self.name}.gamma", f"{self.name}.beta"
 
-    def _read(self, params: Params, key: str, dtype: np.dtype) -> np.ndarray:
-        return parameter(params, f"{self.name}.{key}", (self.features,), dtype)
+    def _read(self, params: Params, key: str, dtype: np.dtype, device: bool = False) -> np.ndarray:
+        return parameter(params, f"{self.name}.{key}", (self.features,), dtype, device)
 
     def forward(
         self, params: Params, x: np.ndarray, step: int | None = None
@@ -70,11 +70,12 @@ class BatchNorm(Layer):
 
         Raises ValueError in training for fewer than 2 examples of a feature, which have no
         variance; TypeError or ValueError for another shape, or a dtype that is not the parameters'.
+        x, gamma and beta may be on a device; what is running stays on the host.
         """
         cls = type(self).__name__
         shape = (None, self.features) + (None,) * self.positions
         x = float_array(x, f"x of {cls} {self.name!r}", shape, device=True)
-        gamma, beta = self._read(params, "gamma", x.dtype), self._read(params, "beta", x.dtype)
+        gamma, beta = (self._read(params, key, x.dtype, device=True) for key in ("gamma", "beta"))
         if step is None:
             mean = self._read(params, "running_mean", x.dtype).astype(np.float64)
             var = self._read(params, "running_var", x.dtype).astype(np.float64)
@@ -94,8 +95,8 @@ class BatchNorm(Layer):
         x_hat, r, batch = cache
         cls, dtype = type(self).__name__, x_hat.dtype
         dy = float_array(dy, f"dy of {cls} {self.name!r}", x_hat.shape, dtype, device=True)
-        slope = self._read(params, "gamma", dtype) * r
-        dx, *gradients = core.normalise_backward(dy, x_hat, slope, known=batch is None)
+        gamma = self._read(params, "gamma", dtype, device=True)
+        dx, *gradients = core.normalise_backward(dy, x_hat, gamma, r, known=batch is None)
         return dx, dict(zip(self.trainable(), gradients, strict=True))
 
     @np.errstate(invalid="ignore", over="ignore")
@@ -111,7 +112,7 @@ class BatchNorm(Layer):
                 "evaluation; pass `step` to forward"
             )
         n = x_hat.size // self.features
-        mean, var = batch
+        mean, var = map(on_host, batch)
         new = {}
         for key, value in (("running_mean", mean), ("running_var", var * (n / (n - 1)))):
             old = self._read(params, key, x_hat.dtype).astype(np.float64)

@@ -19,7 +19,7 @@ from tests.support.recurrent_cases import (
 
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 BODIES = {np.float32: (tanh32, np.int32), np.float64: (tanh64, np.int64)}
-ULPS = 3  # what simd_tanh promises
+ULPS = 3  # what simd.py promises
 
 
 def number_by_number(dtype):

@@ -5,6 +5,7 @@
     matmul           y  = x V^T + b   in tiles: a tile of V is made by hashing, in shared memory
     matmul_backward  dx = dy V        the same;  dV = dy^T x, each tile scatter-added, never stored
     column_sum, add  below;  convolution: images.py;  recurrence: recurrence.py, cells.py
+    each, normalise  entries.py
 
 NumPy arrays give NumPy arrays; where any input is a device array (`__cuda_array_interface__`), the
 results are device arrays of Numba. NUMBA_ENABLE_CUDASIM=1 runs the same kernels without a GPU,
@@ -23,6 +24,7 @@ import numpy as np
 
 from minihash.core.cuda import device, kernels, products
 from minihash.core.cuda.device import Array, far, flat
+from minihash.core.cuda.entries import each, normalise, normalise_backward  # noqa: F401
 from minihash.core.cuda.images import convolve, convolve_backward  # noqa: F401
 from minihash.core.cuda.products import bodies, multiply, times
 from minihash.core.cuda.recurrence import recur, recur_backward  # noqa: F401

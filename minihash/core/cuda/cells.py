@@ -1,8 +1,8 @@
-"""A recurrent cell's equations, as they stand in its layer, as device code of one dtype.
+"""A layer's equations, as they stand in it, as device code of one dtype.
 
-`step` and `step_back` are plain functions of tuples of numbers. What they name of compile/reals.py,
-and what the plain functions that they call name of it, means here a number of the dtype or a
-function of it; so does every other global float.
+Those of an activation are plain functions of numbers; a recurrent cell's, `step` and `step_back`,
+of tuples of them. What they name of compile/reals.py, and what the plain functions that they call
+name of it, means here a number of the dtype or a function of it; so does every other global float.
 
 A kernel does not know how long the tuples are. `read`, `gates` and `write` are therefore chains: a
 function for each length, which calls the one for a length less.
@@ -34,11 +34,30 @@ def larger_of(x, y):
     return x if x > y or x != x else y
 
 
+def smaller_of(x, y):
+    return x if x < y or x != x else y
+
+
+def exp_of(x):
+    return real(math.exp(x))
+
+
+def expm1_of(x):
+    return real(math.expm1(x))
+
+
 def choice_of(condition, x, y):
     return x if condition else y
 
 
-FUNCTIONS = ((reals.tanh, tanh_of), (reals.larger, larger_of), (reals.choose, choice_of))
+def size_of(x):
+    return abs(x)
+
+
+FUNCTIONS = (
+    *((reals.tanh, tanh_of), (reals.exp, exp_of), (reals.expm1, expm1_of), (reals.size, size_of)),
+    *((reals.larger, larger_of), (reals.smaller, smaller_of), (reals.choose, choice_of)),
+)
 
 
 # Chains.
@@ -108,8 +127,8 @@ def body_of(function: Callable, dtype: np.dtype) -> Callable:
     """
     if not isinstance(function, FunctionType) or function.__closure__:
         raise TypeError(
-            f"the equations of a cell must be plain functions, got {function!r}; write them with "
-            "def, outside of any function, and make them a staticmethod of the layer"
+            f"equations must be plain functions, got {function!r}; write them with def, outside of "
+            "any function, and make them a staticmethod of the layer"
         )
     type_, meaning = np.dtype(dtype).type, {}
     for name in function.__code__.co_names:

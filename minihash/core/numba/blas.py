@@ -25,7 +25,6 @@ NAMES = (
     ("scipy_cblas_", "", 32),
     ("cblas_", "", 32),
 )
-LETTERS = (("f4", "s"), ("f8", "d"))
 BY_ROWS, AS_IT_IS, TRANSPOSED = np.int32(101), np.int32(111), np.int32(112)
 
 
@@ -34,7 +33,8 @@ def found() -> dict[np.dtype, tuple[str, int]]:
     """The symbol of `gemm` for each dtype, and the bits of its integers; empty if there is none."""
     library = ctypes.CDLL(_umath_linalg.__file__)
     for before, after, bits in NAMES:
-        symbols = {np.dtype(kind): f"{before}{letter}gemm{after}" for kind, letter in LETTERS}
+        letters = {np.dtype("f4"): "s", np.dtype("f8"): "d"}
+        symbols = {dtype: f"{before}{letter}gemm{after}" for dtype, letter in letters.items()}
         if all(hasattr(library, symbol) for symbol in symbols.values()):
             from llvmlite import binding
 

@@ -44,13 +44,13 @@ def normalise(
 
 
 def normalise_backward(
-    dy: np.ndarray, x_hat: np.ndarray, slope: np.ndarray, known: bool
+    dy: np.ndarray, x_hat: np.ndarray, gamma: np.ndarray, r: np.ndarray, known: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if dy.ndim != 2:
-        return plain.normalise_backward(dy, x_hat, slope, known)
-    dx, sums = np.empty_like(dy), np.zeros((2, len(slope)))
-    dgamma, dbeta = np.empty((2, len(slope)), dy.dtype)
-    loop(backward)(dy, x_hat, slope, known, sums, dx, dgamma, dbeta)
+        return plain.normalise_backward(dy, x_hat, gamma, r, known)
+    dx, sums = np.empty_like(dy), np.zeros((2, len(gamma)))
+    slope, dgamma, dbeta = np.empty((3, len(gamma)), dy.dtype)
+    loop(backward)(dy, x_hat, gamma, r, known, sums, slope, dx, dgamma, dbeta)
     return dx, dgamma, dbeta
 
 
@@ -94,7 +94,7 @@ def forward(x, gamma, beta, eps, of_batch, mean, var, r, x_hat, y):
             y[k, c] = x_hat[k, c] * gamma[c] + beta[c]
 
 
-def backward(dy, x_hat, slope, known, sums, dx, dgamma, dbeta):
+def backward(dy, x_hat, gamma, r, known, sums, slope, dx, dgamma, dbeta):
     """dgamma and dbeta hold their shares in an entry of dx, until that is known."""
     rows, columns = dy.shape
     for k in range(rows):
@@ -102,6 +102,7 @@ def backward(dy, x_hat, slope, known, sums, dx, dgamma, dbeta):
             sums[0, c] += np.float64(dy[k, c]) * np.float64(x_hat[k, c])
             sums[1, c] += dy[k, c]
     for c in range(columns):
+        slope[c] = gamma[c] * r[c]
         dgamma[c], dbeta[c] = sums[0, c] / -rows, sums[1, c] / rows
     for k in range(rows):
         for c in range(columns):

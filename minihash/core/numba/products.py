@@ -41,7 +41,8 @@ class Cut(NamedTuple):
 
 CUT = Cut()
 Shape = tuple[int, int]
-Part = tuple[int, int, int]  # rows (columns) start .. stop - 1 of V; columns (rows) of a tile
+# Some rows (or columns) start .. stop - 1, and how many of the others a tile has.
+Part = tuple[int, int, int]
 
 
 def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> np.ndarray:
@@ -85,9 +86,7 @@ class Plan(NamedTuple):
 
     forward: Callable
     backward: Callable
-    place: (
-        tuple  # what the loops know of it: first_id, step, transposed, constants of its hash, run
-    )
+    place: tuple  # first_id, step from row to row, transposed, constants of the hash, run
     rows: list[Part]
     columns: list[Part]
     tile: int  # entries of the largest tile
