@@ -36,7 +36,7 @@ def run(seed: int) -> bytes:
 
 
 def forked(seed: int, cores: set[int]) -> tuple[int, int]:
-    """A process that runs on these cores: its number, and where its digest and bytes can be read."""
+    """A process on these cores: its number, and where its digest and bytes can be read."""
     read, write = os.pipe()
     child = os.fork()
     if child:
