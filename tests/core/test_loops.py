@@ -1,12 +1,11 @@
-"""Loops over entries, compiled and as they stand, and tanh in arithmetic."""
+"""Loops over entries, compiled and as they stand, and exponentials in arithmetic."""
 
 import numpy as np
 import pytest
 
 from minihash import core
-from minihash.compile.reals import tanh
+from minihash.compile.reals import exp, expm1, tanh
 from minihash.core.numba import loops, registers, skinny
-from minihash.core.numba.simd import tanh32, tanh64
 from reference import torch_twins
 from tests.layers.test_recurrent import assert_within_balls
 from tests.support.recurrent_cases import (
@@ -18,14 +17,19 @@ from tests.support.recurrent_cases import (
 )
 
 both_dtypes = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-BODIES = {np.float32: (tanh32, np.int32), np.float64: (tanh64, np.int64)}
+every_function = pytest.mark.parametrize("name", ["tanh", "exp", "expm1"])
+INTEGERS = {np.float32: np.int32, np.float64: np.int64}
 ULPS = 3  # what simd.py promises
 
 
-def number_by_number(dtype):
-    """tanh32 or tanh64 as it is written, for arrays."""
-    body, _ = BODIES[dtype]
-    return np.vectorize(lambda x: body(dtype(x)), otypes=[dtype])
+BODIES = {"tanh": lambda x: tanh(x), "exp": lambda x: exp(x), "expm1": lambda x: expm1(x)}
+
+
+def number_by_number(name, x):
+    """The function as simd.py has it."""
+    body = loops.EXPONENTIALS[x.dtype.type][name]
+    with np.errstate(all="ignore"):
+        return np.array([body(number) for number in x])
 
 
 def bits(found):
@@ -67,14 +71,16 @@ def test_without_registers_for_tiles_it_is_pytorch(kind, dtype, monkeypatch, mix
         assert_within_balls(case, by_layer(case), expected)
 
 
-def numbers(dtype):
-    """Bit patterns of every size and sign, and those around each step of the algorithm."""
-    info, integer = np.finfo(dtype), BODIES[dtype][1]
+def numbers(dtype, name):
+    """Bit patterns of every size and sign, and those around each step of the algorithm; of exp and
+    expm1 those that are not above 0."""
+    info, integer = np.finfo(dtype), INTEGERS[dtype]
     rng = np.random.default_rng(0)
     anything = rng.integers(np.iinfo(integer).min, np.iinfo(integer).max, 2**19, integer, True)
     halves = np.log(2) / 4 * np.arange(200)  # k changes at every second of them
-    most = 9.5 if dtype == np.float32 else 19.5
-    special = np.array([0, info.smallest_subnormal, info.tiny, info.max, most, np.inf, np.nan])
+    ends = [9.5, 19, 88, 104, 106] if dtype == np.float32 else [19.5, 39, 709, 746, 750]
+    special = np.array([0, info.smallest_subnormal, info.tiny, info.max, *ends, np.inf, np.nan])
+    halves = np.concatenate([halves, 10 * halves])
     some = np.concatenate([rng.normal(0, 4, 2**18), rng.normal(0, 1e-3, 2**14), halves, special])
     near = some.astype(dtype)
     with np.errstate(all="ignore"):
@@ -83,41 +89,34 @@ def numbers(dtype):
     subnormal = rng.integers(0, 2**20, 2**10, integer).view(dtype)
     x = np.concatenate([anything.view(dtype), near, subnormal, -subnormal])
     x[np.isnan(x)] = np.nan  # a quiet one
-    return x
+    return x if name == "tanh" else -abs(x)
 
 
-def whole_row(rows, columns, x, y):
-    for r in range(rows):
-        for c in range(columns):
-            y[r, c] = tanh(x[r, c])
-
-
+@every_function
 @both_dtypes
-def test_tanh_is_within_its_ulps_over_the_whole_range(dtype):
+def test_exponentials_are_within_their_ulps_over_the_whole_range(name, dtype):
     pytest.importorskip("numba")
-    x = numbers(dtype)
-    y = np.empty_like(x)
-    apply = loops.kernel(whole_row, dtype)
-    apply(1, len(x), x[None], y[None])
+    x = numbers(dtype, name)
+    y = core.each(BODIES[name], x, backend="numba")
     wide = {np.float32: np.float64, np.float64: np.longdouble}[dtype]
     if np.finfo(wide).eps == np.finfo(dtype).eps:
         pytest.skip("no wider numbers to compare with")
     with np.errstate(under="ignore"):
-        exact = np.tanh(x.astype(wide))
+        exact = getattr(np, name)(x.astype(wide))
     nan = np.isnan(x)
     assert np.isnan(y[nan]).all() and nan.any()
     x, y, exact = x[~nan], y[~nan], exact[~nan]
-    assert (np.signbit(y) == np.signbit(x)).all() and (abs(y) <= 1).all()
+    assert (np.signbit(y) == (np.signbit(x) & (name != "exp"))).all() and (abs(y) <= 1).all()
     ulp = np.spacing(abs(exact).astype(dtype))
     error = abs(y - exact) / ulp
     assert error.max() <= ULPS, x[error.argmax()]
-    assert (abs(y[np.isinf(x)]) == 1).all() and (y[x == 0] == 0).all()
+    assert (abs(y[np.isinf(x)]) == (name != "exp")).all() and (y[x == 0] == (name == "exp")).all()
 
 
+@every_function
 @both_dtypes
-def test_what_the_compiler_makes_of_tanh_is_what_it_says(dtype):
+def test_what_the_compiler_makes_of_exponentials_is_what_it_says(name, dtype):
     pytest.importorskip("numba")
-    x = numbers(dtype)[::997]
-    y = np.empty_like(x)
-    loops.kernel(whole_row, dtype)(1, len(x), x[None], y[None])
-    assert y.tobytes() == number_by_number(dtype)(x).tobytes()
+    x = numbers(dtype, name)[::997]
+    y = core.each(BODIES[name], x, backend="numba")
+    assert y.tobytes() == number_by_number(name, x).tobytes()

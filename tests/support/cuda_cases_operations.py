@@ -1,4 +1,4 @@
-"""The cases of the GPU backend beyond virtual weights: sums, convolution and recurrence.
+"""The cases of the GPU backend beyond virtual weights: entries, sums, convolution and recurrence.
 `test_cuda.py` runs this file as it runs cuda_cases.py.
 
 On integers everything is the normative backend's, bit for bit; a recurrent cell of real numbers is
@@ -13,9 +13,10 @@ import pytest
 
 from minihash import core
 from minihash.compile.body import bound
+from minihash.compile.reals import choose, exp, expm1, larger, one, size, smaller, tanh, zero
 from minihash.core import cuda as cuda_backend
 from minihash.core import numpy as numpy_backend
-from minihash.core.cuda import cells, device, images, recurrence
+from minihash.core.cuda import cells, device, entries, images, recurrence
 from minihash.core.cuda import kernels as cuda_kernels
 from minihash.hashes import Uniform
 from minihash.hashes.windows import Windows
@@ -43,6 +44,7 @@ from tests.support.recurrent_cases import by_layer, example, in_float64, tables_
 pytestmark = [
     pytest.mark.filterwarnings("ignore:overflow encountered:RuntimeWarning"),
     pytest.mark.filterwarnings("ignore:invalid value encountered:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:divide by zero encountered:RuntimeWarning"),
 ]
 
 
@@ -68,6 +70,79 @@ def check_add(backend: ModuleType = cuda_backend, dtype=np.float32) -> None:
     same(backend.add(one, other), one + other)
 
 
+def exponentials(x, z):
+    return tanh(x) + exp(-size(z)) * expm1(smaller(x, zero)) - larger(x, z)
+
+
+def pieces(x, z):
+    return choose(x > z, larger(x, zero) * z - one, smaller(x, z) + size(x * x))
+
+
+def check_each(part: ModuleType = entries, dtype=np.float32) -> None:
+    """In a shape of its own; of real numbers, each function within 4 roundings and so the sum."""
+    x, z = whole(3, 7, dtype=dtype), whole(3, 7, dtype=dtype)
+    same(part.each(pieces, x, z), numpy_backend.each(pieces, x, z))
+    same(part.each(lambda x: x, x), x)
+    x, z = (ANY.normal(0, 2, 40).astype(dtype) for _ in range(2))
+    y, right = part.each(exponentials, x, z), numpy_backend.each(exponentials, x, z)
+    assert y.dtype == dtype
+    assert (abs(y - right) <= 30 * np.finfo(dtype).eps * (3 + abs(x) + abs(z))).all()
+    special = np.array([np.nan, np.inf, -np.inf, 0, 1], dtype)
+    x, z = (a.copy() for a in np.broadcast_arrays(special[:, None], special))
+    with np.errstate(invalid="ignore"):
+        for body in (exponentials, pieces, lambda x, z: smaller(x, z), lambda x, z: larger(x, z)):
+            np.testing.assert_array_equal(part.each(body, x, z), numpy_backend.each(body, x, z))
+
+
+def check_each_of_cells(part: ModuleType = cells) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(entries, "cells", part)
+        check_each()
+
+
+def check_normalise(part: ModuleType = entries, dtype=np.float32) -> None:
+    """Features that are mean + d or mean - d, d a power of 2, as often: nothing is rounded. Real
+    ones: the sums are in float64, and what follows has some ten roundings."""
+    for shape in ((4, 19), (2, 3, 2), (1, 2, 2, 4)):
+        features = shape[1]
+        mean, d = ANY.integers(-9, 10, features), 2.0 ** ANY.integers(0, 3, features)
+        ones = np.ones((int(np.prod(shape)) // features, features))
+        ones[::2] = -1
+        x = np.moveaxis((mean + d * ones).reshape(shape[0], *shape[2:], features), -1, 1)
+        x, dy = np.ascontiguousarray(x, dtype), whole(*shape, dtype=dtype)
+        gamma, beta = (whole(features, dtype=dtype) for _ in range(2))
+        known = tuple(np.array([mean + 1, 4 * d * d]))
+        for statistics in (None, known):
+            ours = part.normalise(x, gamma, beta, 0.0, statistics)
+            all_same(ours, numpy_backend.normalise(x, gamma, beta, 0.0, statistics))
+            back = dy, *ours[1:2], gamma, ours[2], statistics is not None
+            all_same(part.normalise_backward(*back), numpy_backend.normalise_backward(*back))
+    x = (1000 + ANY.standard_normal((50, 3))).astype(dtype)
+    one, zero, e = np.ones(3, dtype), np.zeros(3, dtype), np.finfo(dtype).eps
+    ours, right = (of.normalise(x, one, zero, 0.1, None) for of in (part, numpy_backend))
+    np.testing.assert_allclose(ours[3], right[3], 1e-13)
+    np.testing.assert_allclose(ours[4], right[4], 1e-10)
+    for got, wanted in zip(ours[:3], right[:3], strict=True):
+        assert (abs(got - wanted) <= 8 * e * (1 + abs(wanted))).all()
+
+
+def check_normalise_not_finite() -> None:
+    """What is not finite stays in its feature; one without a variance, and nothing at all."""
+    x = ANY.standard_normal((6, 4)).astype(np.float32)
+    x[1, 0], x[2, 1], x[:, 2] = np.nan, np.inf, 7
+    one, zero = np.ones(4, np.float32), np.zeros(4, np.float32)
+    y, x_hat, r, *_ = entries.normalise(x, one, zero, 0.0, None)
+    assert (np.isnan(y).any(0) == [True, True, True, False]).all()
+    assert np.isinf(r[2])
+    dx, dgamma, _ = entries.normalise_backward(x, x_hat, one, r, False)
+    assert (np.isnan(dx).any(0) == np.isnan(dgamma)).all()
+    empty = x[:0]
+    y, _, r, mean, _ = entries.normalise(empty, one, zero, 0.1, None)
+    assert y.shape == (0, 4)
+    assert np.isnan([mean, r]).all()
+    all_same(entries.normalise_backward(empty, empty, one, one, False), (empty, zero, zero))
+
+
 CONVOLUTIONS = [  # windows, size of the image, groups, channels and output channels of a group
     (Windows((2, 3), stride=(1, 2), padding=1), (4, 5), 1, 2, 3),
     (Windows((3, 2), (2, 1), (1, 2), (1, 3)), (5, 3), 2, 2, 1),
@@ -75,11 +150,11 @@ CONVOLUTIONS = [  # windows, size of the image, groups, channels and output chan
 
 
 def check_convolution(backend: ModuleType = images, dtype=np.float32) -> None:
-    for windows, size, groups, inner, outer in CONVOLUTIONS:
+    for windows, image, groups, inner, outer in CONVOLUTIONS:
         x, K = (
             whole(*shape, *sizes, dtype=dtype)
             for shape, sizes in (
-                ((2, groups * inner), size),
+                ((2, groups * inner), image),
                 ((groups * outer, inner), windows.kernel),
             )
         )
@@ -167,13 +242,21 @@ def check_reals(kind: str, dtype=np.float32) -> None:
         assert (abs(result - expected[name]) <= radius[name]).all(), name
 
 
+CHECKS = check_column_sum, check_bias, check_add, check_each, check_normalise
+CHECKS += check_convolution, check_recurrence
+
+
 # Tests.
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_operations(dtype):
-    for check in (check_column_sum, check_bias, check_add, check_convolution, check_recurrence):
+    for check in CHECKS:
         check(dtype=dtype)
+
+
+def test_normalisation_of_what_is_not_finite_or_not_there():
+    check_normalise_not_finite()
 
 
 @pytest.mark.parametrize("kind", ["tanh", "gru", "lstm"])
@@ -184,13 +267,13 @@ def test_cells(kind):
 
 def test_blocks_too_many(monkeypatch):
     monkeypatch.setattr(device, "fewest_blocks", lambda: 3)
-    for check in (check_column_sum, check_add, check_convolution, check_recurrence):
+    for check in CHECKS:
         check()
 
 
 def test_fewer_blocks_than_elements(monkeypatch):
     monkeypatch.setattr(device, "MOST_BLOCKS", 1)
-    for check in (check_column_sum, check_bias, check_add, check_convolution, check_recurrence):
+    for check in CHECKS:
         check()
 
 
@@ -323,7 +406,33 @@ MUTANTS = [  # of which module, what is mutated, what it becomes, the check that
     (cells, "x if x > y or x != x else y", "y if x > y or x != x else x", check_cells),
     (cells, "return x if condition else y", "return y if condition else x", check_cells),
     (cells, "real(math.tanh(x))", "real(math.sin(x))", check_cells),
-    (cells, "or x != x ", "", check_cells),
+    (cells, "x > y or x != x ", "x > y ", check_cells),
+    (cells, "x < y or x != x ", "x < y ", check_each_of_cells),
+    (cells, "x if x < y", "y if x < y", check_each_of_cells),
+    (cells, "math.exp(x)", "math.exp(-x)", check_each_of_cells),
+    (cells, "math.expm1(x)", "math.exp(x)", check_each_of_cells),
+    (cells, "return abs(x)", "return x", check_each_of_cells),
+    (entries, "body(x[k], z[k])", "body(z[k], x[k])", check_each),
+    (entries, "np.float64(0)\n            for", "real(0)\n            for", check_normalise),
+    (
+        entries,
+        "d = np.float64(x[(row * r.size + c)",
+        "d = np.float64(x[row * r.size",
+        check_normalise,
+    ),
+    (entries, "var[c] = total / n", "var[c] = total", check_normalise),
+    (entries, "if not known:\n            total", "if True:\n            total", check_normalise),
+    (
+        entries,
+        "c = k // inner % r.size\n        x_hat",
+        "c = k % r.size\n        x_hat",
+        check_normalise,
+    ),
+    (entries, "+ beta[c]", "", check_normalise),
+    (entries, "of_gamma / n", "of_gamma", check_normalise),
+    (entries, "share[r.size + c]", "share[c]", check_normalise),
+    (entries, "if not known:\n            d", "if True:\n            d", check_normalise),
+    (entries, "d * (gamma[c] * r[c])", "d * r[c]", check_normalise),
 ]
 
 

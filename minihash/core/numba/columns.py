@@ -22,12 +22,18 @@ def loop(body: Callable) -> Callable:
     return compiled(body, njit)
 
 
+# Where loops are not compiled, NumPy's numbers would warn.
+quietly = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+@quietly
 def column_sum(dy: np.ndarray) -> np.ndarray:
     sums, db = np.zeros(dy.shape[1]), np.empty(dy.shape[1], dy.dtype)
     loop(column_sums)(dy, sums, db)
     return db
 
 
+@quietly
 def normalise(
     x: np.ndarray,
     gamma: np.ndarray,
@@ -37,12 +43,13 @@ def normalise(
 ) -> tuple[np.ndarray, ...]:
     if x.ndim != 2:
         return plain.normalise(x, gamma, beta, eps, known)
-    mean, var = np.zeros((2, len(gamma))) if known is None else known
+    mean, var = np.zeros((2, len(gamma))) if known is None else np.array(known)
     y, x_hat, r = np.empty_like(x), np.empty_like(x), np.empty_like(gamma)
     loop(forward)(x, gamma, beta, eps, known is None, mean, var, r, x_hat, y)
     return y, x_hat, r, mean, var
 
 
+@quietly
 def normalise_backward(
     dy: np.ndarray, x_hat: np.ndarray, gamma: np.ndarray, r: np.ndarray, known: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
