@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -248,30 +247,6 @@ def test_where_no_thread_can_be_started_the_caller_does_all_parts(room, monkeypa
         assert sorted(done) == list(range(50))
     with pytest.raises(ZeroDivisionError):
         threads.run([lambda: None, lambda: 1 / 0, lambda: None])
-
-
-def test_a_part_that_another_callers_thread_takes_is_awaited(monkeypatch):
-    """A helper without a thread waits in the queue, where the worker of another run finds it."""
-    go, taken, done = threading.Event(), threading.Event(), []
-
-    def slow() -> None:
-        taken.set()
-        time.sleep(0.2)
-        done.append("slow")
-
-    def first() -> None:
-        go.set()
-        assert taken.wait(30)
-
-    set_threads(3)
-    other = threading.Thread(target=threads.run_kernels, args=([lambda: go.wait(30)] * 2,))
-    other.start()
-    while len(threads._get_pool()._threads) < 1:
-        time.sleep(0.001)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
-    threads.run_kernels([first, slow])
-    assert done == ["slow"]
-    other.join()
 
 
 def test_without_threadpoolctl_blas_is_left_alone(monkeypatch):
