@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -194,6 +195,66 @@ def test_calls_from_several_python_threads():
         changer.join()
 
 
+@pytest.fixture
+def workers(monkeypatch):
+    """Those that are hired from now on, of whom none is there yet."""
+    hired = []
+
+    class Counted(threads.Worker):
+        def __init__(self):
+            hired.append(self)
+            super().__init__()
+
+    monkeypatch.setattr(threads, "Worker", Counted)
+    monkeypatch.setattr(threads, "_idle", [])
+    return hired
+
+
+def test_a_worker_that_comes_late_is_not_replaced(workers):
+    """Its job is gone when it wakes, and it does the next one."""
+    set_threads(2)
+    for _ in range(300):
+        threads.run_kernels([lambda: None] * 2)
+    assert len(workers) == 1
+    set_threads(4)
+    for _ in range(30):
+        threads.run_kernels([lambda: None] * 9)
+    assert len(workers) == 3 == len(threads._idle) and threads._busy == 0
+
+
+def test_all_callers_together_have_no_more_workers_than_threads(workers):
+    set_threads(3)
+
+    def call(nested: bool) -> None:
+        for _ in range(20):
+            inner = [partial(call, False)] * 2 if nested else [lambda: None] * 5
+            threads.run(inner)
+
+    callers = [threading.Thread(target=call, args=(k % 2 == 0,)) for k in range(6)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(60)
+    assert not any(caller.is_alive() for caller in callers)
+    assert 1 <= len(workers) <= 2
+    assert len(threads._idle) == len(workers) and threads._busy == 0
+
+
+def test_an_error_of_a_worker_leaves_it_to_others(workers):
+    set_threads(2)
+    barrier = threading.Barrier(2, timeout=30)
+
+    def part(k: int) -> None:
+        barrier.wait()
+        if threading.current_thread().name == "minihash":
+            raise KeyError(k)
+
+    for k in range(5):
+        with pytest.raises(KeyError, match=str(k)):
+            threads.run_kernels([partial(part, k)] * 2)
+    assert len(workers) == 1
+
+
 FORK = """
 import os, sys
 import numpy as np
@@ -221,10 +282,10 @@ sys.exit(0 if codes == [0] * 4 and same else 1)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-def test_children_of_a_fork_compute_on():
-    run = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORK], capture_output=True, text=True, timeout=120
-    )
+@pytest.mark.parametrize("without", ["", "import os; del os.sched_yield"])
+def test_children_of_a_fork_compute_on(without):
+    command = [sys.executable, "-W", "ignore", "-c", without + FORK]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stdout + run.stderr
 
 

@@ -15,12 +15,14 @@ from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
 from tests.mutants.mutants_runs import RUN_MUTANTS
+from tests.mutants.mutants_step import STEP_MUTANTS
 from tests.mutants.mutants_training import TRAINING_MUTANTS
 
 LISTS = (
     HASH_MUTANTS,
     KERNEL_MUTANTS,
     CORE_MUTANTS,
+    STEP_MUTANTS,
     LAYER_MUTANTS,
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,

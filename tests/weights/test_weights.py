@@ -1,7 +1,9 @@
 """VirtualWeight: the block of identifiers that a weight owns."""
 
+import copy
 import dataclasses
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -109,3 +111,30 @@ def test_bad_arguments_are_refused(arguments, error, message):
     with pytest.raises(error, match=message) as caught:
         VirtualWeight(**{"shape": (2, 3), "hash": Modulus(4), **arguments})
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_derived_stays_with_the_weight_alone():
+    """Copies and pickles make it anew; the value of a weight does not change by it."""
+    w, made = VirtualWeight((4, 3), Modulus(5)), []
+
+    def derive(weight):
+        return weight.derived("answer", lambda: made.append(1) or object())
+
+    answer = derive(w)
+    assert derive(w) is answer and len(made) == 1
+    assert w.derived("another", lambda: None) is None
+    fresh = VirtualWeight((4, 3), Modulus(5))
+    assert (w, hash(w), repr(w)) == (fresh, hash(fresh), repr(fresh))
+    others = (
+        pickle.loads(pickle.dumps(w)),
+        copy.copy(w),
+        copy.deepcopy(w),
+        dataclasses.replace(w),
+        w.T.T,
+    )
+    for k, other in enumerate(others):
+        assert other == w and vars(other) == {
+            f.name: getattr(w, f.name) for f in dataclasses.fields(w)
+        }
+        assert derive(other) is not answer and len(made) == k + 2
+    assert derive(w.T) is not answer and derive(w.rows(0, 4)) is not answer

@@ -10,7 +10,7 @@ subtracting 1.5 2^23 (2^52), which leaves it in the last bits of the sum; shifte
 exponent of 2^k. ln 2 is two numbers, the greater of few bits, so that its product with k is exact
 (Cody & Waite). No step loses leading digits: results are within 3 units in the last place. Below
 -`MOST` expm1 is -1 when rounded, below -`LAST` exp is 0; 2^k of exp is two factors, since it may be
-below the normal numbers while they are not. NaN stays NaN.
+below the normal numbers while they are not. NaN stays NaN; expm1 of -0 is 0.
 """
 
 import math
