@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-NAMES = ("core", "layers", "language", "training", "memory", "startup", "cuda")
+NAMES = ("core", "layers", "language", "training", "sweeps", "memory", "startup", "cuda")
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--json", metavar="FOLDER", help="write core.json, training.json ... there")

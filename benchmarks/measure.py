@@ -77,17 +77,33 @@ def machine() -> dict[str, object]:
         with suppress(PackageNotFoundError):
             versions[package] = version(package)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    model = platform.processor() or platform.machine()
+    model, vectors = platform.processor() or platform.machine(), "unknown"
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo") as file:
-            names = [line.split(":")[1].strip() for line in file if line.startswith("model name")]
-        model = names[0] if names else model
+            about = dict(line.split(":", 1) for line in file if ":" in line)
+        known = {key.strip(): value.strip() for key, value in about.items()}
+        model = known.get("model name", model) + f" (family {known.get('cpu family', 'unknown')})"
+        flags = known.get("flags", "").split()
+        vectors = next((f for f in ("avx512f", "avx2", "sse2") if f in flags), vectors)
     return {
         "cpu": model,
         "cores": cores,
+        "vectors": vectors,
+        "blas": ", ".join(_blas()),
         "python": platform.python_version(),
         **versions,
     }
+
+
+def _blas() -> list[str]:
+    """The BLAS of the process, and the kernels that it chose."""
+    from threadpoolctl import threadpool_info
+
+    pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+    return [
+        f"{pool['internal_api']} {pool['version']} {pool.get('architecture', '')}".strip()
+        for pool in pools
+    ]
 
 
 class Table:

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 
-NAMES = ("core", "layers", "language", "training", "memory", "startup", "cuda")
+NAMES = ("core", "layers", "language", "training", "sweeps", "memory", "startup", "cuda")
 README = os.path.join(os.path.dirname(__file__), "README.md")
 VERDICT = {None: "", True: "met", False: "**missed**"}
 SIDES = {

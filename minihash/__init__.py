@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from minihash import runs as runs
     from minihash import training as training
     from minihash import weights as weights
+    from minihash.data import assemble as assemble
     from minihash.data import load as load
     from minihash.files.spec import register as register
     from minihash.hashes import check_hash as check_hash
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from minihash.networks.language_model import LanguageModel as LanguageModel
     from minihash.networks.language_model import language_model as language_model
     from minihash.networks.sequential import Sequential as Sequential
+    from minihash.runs.fit import fit as fit
     from minihash.runs.kinds import load_model as load_model
     from minihash.training import Training as Training
     from minihash.weights import VirtualWeight as VirtualWeight
@@ -49,8 +51,10 @@ HOMES = {  # where a name is that is neither a room nor a layer
     "Training": "training",
     "VirtualWeight": "weights",
     "arbnet": "networks.arbnet",
+    "assemble": "data",
     "check_hash": "hashes",
     "cnn": "networks.cnn",
+    "fit": "runs.fit",
     "language_model": "networks.language_model",
     "load": "data",
     "load_model": "runs.kinds",
@@ -60,7 +64,7 @@ HOMES = {  # where a name is that is neither a room nor a layer
 
 
 def __getattr__(name: str) -> object:
-    if name in (*ROOMS, "checks", "cli", "compile"):
+    if name in (*ROOMS, "checks", "cli", "compile", "derived"):
         found: object = import_module(f"minihash.{name}")
     elif name in HOMES:
         found = getattr(import_module(f"minihash.{HOMES[name]}"), name)

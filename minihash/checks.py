@@ -190,3 +190,12 @@ def check_count(name: str, value: int, low: int, high: int) -> int:
 def check_field(owner: object, name: str, low: int, high: int) -> None:
     """`check_count` of a field of a frozen dataclass, which it keeps as a Python integer."""
     object.__setattr__(owner, name, check_count(name, getattr(owner, name), low, high))
+
+
+def counted(count: int, thing: str, plural: str = "s") -> str:
+    """A count and what is counted, in English. plural: what is appended for it.
+
+    >>> counted(1, "epoch"), counted(1200, "step"), counted(2, "batch", "es")
+    ('1 epoch', '1,200 steps', '2 batches')
+    """
+    return f"{count:,} {thing}{'' if count == 1 else plural}"

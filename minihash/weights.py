@@ -20,6 +20,7 @@ import numpy as np
 from minihash.checks import check_count, check_field
 from minihash.hashes.hash import Hash
 
+MAX_DIMENSIONS = 32  # of an array: what every NumPy can hold
 Derived = TypeVar("Derived")
 
 
@@ -48,6 +49,7 @@ class VirtualWeight:
             raise TypeError(
                 f"shape must be a tuple of sizes, got {self.shape!r}; write (fan_out, fan_in)"
             )
+        check_count("the number of sizes of a shape", len(self.shape), 0, MAX_DIMENSIONS)
         sizes = (check_count("each size of a shape", size, 1, 2**63 - 1) for size in self.shape)
         object.__setattr__(self, "shape", tuple(sizes))
         if not isinstance(self.hash, Hash):

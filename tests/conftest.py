@@ -12,6 +12,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support import oracles
+
+oracles.leave_out()
 settings.register_profile(
     "ci",
     max_examples=40,
@@ -65,6 +68,16 @@ def mixed():
     core.register("mixed", "tests.support.mixed_backend")
     yield
     BACKENDS.pop("mixed")
+
+
+def pytest_terminal_summary(terminalreporter):
+    skipped = [
+        report.nodeid
+        for report in terminalreporter.stats.get("skipped", ())
+        if "which is not installed" in str(report.longrepr)
+    ]
+    if line := oracles.summary(skipped):
+        terminalreporter.write_line(line)
 
 
 def pytest_unconfigure():

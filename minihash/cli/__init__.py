@@ -22,9 +22,11 @@ import errno
 import os
 import sys
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from importlib import import_module
 
 from minihash.cli.arguments import parser
+from minihash.cli.streams import open_missing
 
 HINTS = {
     errno.ENOENT: "check the path",
@@ -45,6 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     numba ...
     0
     """
+    open_missing()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -54,9 +57,8 @@ def main(argv: list[str] | None = None) -> int:
             warnings.simplefilter("ignore", RuntimeWarning)  # a run that diverges is told of once
             warnings.showwarning = _show_warning
             args = parser().parse_args(argv)
-            from minihash.cli import commands
-
-            status = getattr(commands, args.command)(args)
+            where = "predict" if args.command == "predict" else "commands"
+            status = getattr(import_module(f"minihash.cli.{where}"), args.command)(args)
             sys.stdout.flush()
             return status
     except Exception as error:
@@ -94,7 +96,7 @@ def _reason(error: OSError) -> str:
 def _say(text: str, status: int) -> int:
     line = " ".join(text.split())
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
-    with _above_a_bar():
+    with suppress(OSError), _above_a_bar():  # who cannot be told is not stopped
         print(f"minihash: {line}", file=sys.stderr, flush=True)
     return status
 

@@ -5,20 +5,24 @@ made from the models and hashes that there are, and --import brings others.
 """
 
 import argparse
-import math
-import os
-import sys
-from collections.abc import Callable
-from fractions import Fraction
-from importlib import import_module
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from typing import NoReturn
 
 from minihash import __version__
+from minihash.cli import values
 
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
 DATASETS = "digits, mnist, cifar10, rectangles, convex"
 TEXTS = "tinyshakespeare"
 BACKENDS = "numba, numpy, cuda"
+
+PENALTIES = {
+    "--weight-decay": "penalty: weights shrink by rate S, apart from the gradient",
+    "--l1": "penalty: S sum |w| of the tables",
+    "--l2": "penalty: S/2 sum w^2 of the tables",
+    "--group-lasso": "penalty: S sum of sqrt(n) |row|, of matrices under the identity hash",
+}
 
 EXAMPLES = """\
 examples:
@@ -27,10 +31,12 @@ examples:
   minihash train --import mine --hash blocks         a hash of your own, registered in mine.py
   minihash train --dataset mnist --data-dir ~/data   60,000 digits, from ~/data or ~/data/mnist
   minihash train --model cnn --hash identity         a convolutional network, no weights shared
+  minihash train --validation 0.2 --patience 5       keep the best epoch on held-out examples
   minihash train --model lstm --dataset my.txt       a text, character by character
   minihash train --model lstm --dataset my.txt --compression 1/16     recurrent weights hashed
   minihash train --resume runs/digits-001            go on with a run that was stopped
   minihash predict runs/digits-001 7                 example 7 of its test set
+  minihash predict runs/digits-001 --csv *.png       many pictures, a row each
   minihash generate runs/my-001 --prompt "Once "     text that goes on from there
 """
 
@@ -49,59 +55,27 @@ class _Parser(argparse.ArgumentParser):
             complete()
         return super().format_help()
 
+    def parse_known_args(
+        self, args: Sequence[str] | None = None, namespace: object = None
+    ) -> tuple:
+        """Refuse here what is not known: the command's own parser knows its options and its help,
+        and the one above it would not."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flags = [text.partition("=")[0] for text in unknown if text.startswith("-")]
+            near = [match for flag in flags for match in get_close_matches(flag, self.flags, 1)]
+            hint = f": did you mean {', '.join(near)}?" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found, unknown
+
+    @property
+    def flags(self) -> list[str]:
+        """All that it takes."""
+        return [flag for action in self._actions for flag in action.option_strings]
+
     def error(self, message: str) -> NoReturn:
         text = message.removeprefix("argument ")
         raise ValueError(f"{text}; see {self.prog} --help")
-
-
-def _number(kind: Callable, low: float, high: float, expected: str) -> Callable[[str], int | float]:
-    def parse(text: str) -> int | float:
-        try:
-            value = kind(text)
-            if low <= value <= high:
-                return value
-        except (ValueError, ZeroDivisionError):
-            pass
-        raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
-
-    return parse
-
-
-_count = _number(int, 1, 2**31 - 1, "a whole number from 1")
-_radius = _number(int, 0, 2**31 - 1, "a whole number from 0")
-_seed = _number(int, 0, 2**32 - 1, "a whole number from 0 to 4294967295")
-_real = _number(float, -math.inf, math.inf, "a number")
-_part = _number(lambda text: float(Fraction(text)), -math.inf, math.inf, "a number")
-
-
-def _sizes(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(_count(part) for part in text.split(","))
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(
-            f"expected sizes with commas between them, as 200,200, got {text!r}"
-        ) from None
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise argparse.ArgumentTypeError(f"expected NAME=VALUE, as alpha=0.5, got {text!r}")
-    return name, value
-
-
-def _module(name: str) -> str:
-    """Import a module, from the current folder too, which an installed script does not search."""
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # last: it hides nothing that is installed
-    try:
-        import_module(name)
-    except Exception as error:
-        raise ImportError(
-            f"--import {name} has failed ({type(error).__name__}: {error}): give a module by its "
-            "name, as the statement import does, and see that it can be imported by itself"
-        ) from error
-    return name
 
 
 def parser() -> argparse.ArgumentParser:
@@ -123,35 +97,35 @@ def parser() -> argparse.ArgumentParser:
     _add_train(command("train", "train", "train a network, in a run folder"))
     sub = command("eval", "evaluate", "how well a trained network does on a test set")
     _add_model(sub)
+    text = "how often an example of each class is taken for each"
+    sub.add_argument("--confusion", action="store_true", help=text)
+    _add_plot(sub, "that matrix")
     _add_data(sub, "data set to test on (default: the one it was trained on)")
     _add_machine(sub)
     sub = command("predict", "predict", "what a trained network takes an example for")
     _add_model(sub)
-    sub.add_argument(
-        "input", metavar="INPUT", help="an image file, an .npy file, or the index of a test example"
-    )
+    text = "image files, .npy or .csv files, indices of test examples; - for standard input"
+    sub.add_argument("input", metavar="INPUT", nargs="+", help=text)
+    text = "print a row an example, with the probability of each class"
+    sub.add_argument("--csv", action="store_true", help=text)
     sub.add_argument("--invert", action="store_true", help="swap dark and bright of an image")
     _add_data(sub, "data set that the index is of (default: the one it was trained on)")
     _add_machine(sub)
     sub = command("generate", "generate", "text, by a network that was trained on text")
     _add_model(sub)
     sub.add_argument(
-        "--length", type=_count, default=500, metavar="N", help="characters to write (500)"
+        "--length", type=values.count, default=500, metavar="N", help="characters to write (500)"
     )
     text = "0 takes the likeliest character each time, 1 draws by their probabilities (1.0)"
-    sub.add_argument("--temperature", type=_real, default=1.0, metavar="T", help=text)
-    sub.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the draws (0)")
+    sub.add_argument("--temperature", type=values.real, default=1.0, metavar="T", help=text)
+    sub.add_argument("--seed", type=values.seed, default=0, metavar="N", help="of the draws (0)")
     sub.add_argument("--prompt", metavar="TEXT", help="text to go on from (default: a new line)")
     _add_machine(sub)
     sub = command("inspect", "inspect", "what a network stores, and how evenly its hash uses it")
     _add_model(sub)
+    _add_plot(sub, "the learning curves of a run")
     sub = command("explain", "explain", "how MLPs, CNNs and RNNs are hashes, computed both ways")
-    sub.add_argument(
-        "--plot",
-        metavar="FILE",
-        help="make a picture too, as FILE.png: the table and three virtual matrices, a colour a "
-        "bucket (needs matplotlib)",
-    )
+    _add_plot(sub, "the table and three virtual matrices, a colour a bucket")
     _add_backend(sub)
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
@@ -159,7 +133,12 @@ def parser() -> argparse.ArgumentParser:
         text = "end with" if name == "train" else "print only"
         sub.add_argument("--json", action="store_true", help=f"{text} one JSON object, on one line")
         text = "import a module first, which registers hashes or layers of its own (repeatable)"
-        options = {"dest": "imports", "action": "append", "type": _module, "metavar": "MODULE"}
+        options = {
+            "dest": "imports",
+            "action": "append",
+            "type": values.module,
+            "metavar": "MODULE",
+        }
         sub.add_argument("--import", help=text, **options)
     return whole
 
@@ -169,7 +148,8 @@ def _add_model(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
-    kinds = f"{DATASETS}, or an .npz file; of text: {TEXTS}, or a text file"
+    kinds = f"{DATASETS}, or FILE.npz, FILE.csv, FILE.csv:COLUMN with the labels, a folder of "
+    kinds += f"pictures (a subfolder a class) or of IDX files; of text: {TEXTS}, or a text file"
     sub.add_argument("--dataset", metavar="NAME", help=f"{text}: {kinds}")
     sub.add_argument("--data-dir", metavar="DIR", help="folder of data sets (or set MINIHASH_DATA)")
     sub.add_argument(
@@ -184,6 +164,11 @@ def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
     )
 
 
+def _add_plot(sub: argparse.ArgumentParser, what: str) -> None:
+    text = f"make a picture too, as FILE.png: {what} (needs matplotlib)"
+    sub.add_argument("--plot", metavar="FILE", help=text)
+
+
 def _add_backend(sub: argparse._ActionsContainer) -> None:
     sub.add_argument(
         "--backend", metavar="NAME", help=f"{BACKENDS} (default: the best; or set MINIHASH_BACKEND)"
@@ -192,7 +177,12 @@ def _add_backend(sub: argparse._ActionsContainer) -> None:
 
 def _add_machine(sub: argparse._ActionsContainer) -> None:
     _add_backend(sub)
-    sub.add_argument("--threads", type=_count, metavar="N", help="cores to use (default: all)")
+    sub.add_argument(
+        "--threads",
+        type=values.count,
+        metavar="N",
+        help="cores to use, of those there are (default: all)",
+    )
 
 
 def _add_train(train: _Parser) -> None:
@@ -206,35 +196,67 @@ def _add_train(train: _Parser) -> None:
     group = train.add_argument_group("network")
     model = group.add_argument("--model", metavar="NAME")
     add(group, "--hash", "one of those below", metavar="NAME")
-    add(group, "--alpha", "of dirichlet: small is uneven, inf is uniform", type=_real, metavar="A")
-    add(group, "--radius", "of neighborhood: 0 is modulus", type=_radius, metavar="R")
+    add(
+        group,
+        "--alpha",
+        "of dirichlet: small is uneven, inf is uniform",
+        type=values.real,
+        metavar="A",
+    )
+    add(group, "--radius", "of neighborhood: 0 is modulus", type=values.radius, metavar="R")
     add(group, "--signed", "let the hash draw signs too", action="store_const", const=True)
     text = "an option of the hash, of those below (repeatable)"
-    options = {"dest": "hash_options", "action": "append", "type": _pair}
+    options = {"dest": "hash_options", "action": "append", "type": values.pair}
     add(group, "--hash-option", text, metavar="NAME=VALUE", **options)
-    text = "stored / virtual weights, as 0.25 or 1/4; 1 under identity"
-    add(group, "--compression", text, type=_part, metavar="C")
-    add(group, "--scope", "one table for", choices=("network", "layer"))
+    text = "stored / virtual weights, the paper's sparsity, as 0.25 or 1/15; 1 under identity"
+    add(group, "--compression", text, type=values.part, metavar="C")
+    text = "one table for; hashednets has one for each layer"
+    add(group, "--scope", text, choices=("network", "layer"))
     add(group, "--bias", "biases", choices=("free", "hashed", "none"))
     text = "sizes of the hidden layers; of an autoencoder, down to its code"
-    add(group, "--hidden", text, type=_sizes, metavar="N,N")
+    add(group, "--hidden", text, type=values.sizes, metavar="N,N")
     text = "of cnn: channels of its convolutions"
-    add(group, "--channels", text, type=_sizes, metavar="N,N")
+    add(group, "--channels", text, type=values.sizes, metavar="N,N")
+    add(group, "--activation", "elu, relu, sigmoid or tanh", metavar="NAME")
+    add(group, "--norm", "normalisation after the activation", choices=("batch", "none"))
+    add(
+        group,
+        "--dropout",
+        "of hidden units, with this probability",
+        type=values.chance,
+        metavar="P",
+    )
     text = "of text: width of a character's vector (default: as --hidden)"
-    add(group, "--embedding", text, type=_count, metavar="N")
+    add(group, "--embedding", text, type=values.count, metavar="N")
     text = "of text: input and output embeddings are one"
     add(group, "--tied", text, action="store_const", const=True)
     text = "of text: recurrent layers, one above the other"
-    add(group, "--layers", text, type=_count, metavar="N")
+    add(group, "--layers", text, type=values.count, metavar="N")
     group = train.add_argument_group("training")
-    add(group, "--epochs", "passes over the data", type=_count, metavar="N")
-    add(group, "--batch-size", "examples, or streams of text, a step", type=_count, metavar="N")
-    add(group, "--length", "of text: characters of a stream a step", type=_count, metavar="N")
+    add(group, "--epochs", "passes over the data", type=values.count, metavar="N")
+    add(
+        group,
+        "--batch-size",
+        "examples, or streams of text, a step",
+        type=values.count,
+        metavar="N",
+    )
+    text = "of text: what is read and written one by one"
+    add(group, "--tokens", text, choices=("characters", "bytes"))
+    add(group, "--length", "of text: characters of a stream a step", type=values.count, metavar="N")
     text = "of text: gradients go back through windows of N characters (default: --length)"
-    add(group, "--truncate", text, type=_count, metavar="N")
-    add(group, "--clip", "of text: largest norm of a gradient", type=_real, metavar="NORM")
-    add(group, "--lr", "learning rate, cut at plateaus", type=_real, metavar="RATE")
-    add(group, "--seed", "of all that is random", type=_seed, metavar="N")
+    add(group, "--truncate", text, type=values.count, metavar="N")
+    add(group, "--clip", "of text: largest norm of a gradient", type=values.real, metavar="NORM")
+    add(group, "--optimiser", "sgd (with momentum 0.9) or adam", metavar="NAME")
+    text = "learning rate, cut at plateaus; under another optimiser, of sgd 0.1, of adam 0.003"
+    add(group, "--lr", text, type=values.real, metavar="RATE")
+    for name, text in PENALTIES.items():
+        add(group, name, text, type=values.strength, metavar="S")
+    text = "hold out this part, as 0.2, or number of the training examples; keep the best epoch"
+    add(group, "--validation", text, type=values.held_out, metavar="V")
+    text = "of --validation: end after N epochs without a better one"
+    add(group, "--patience", text, type=values.count, metavar="N")
+    add(group, "--seed", "of all that is random", type=values.seed, metavar="N")
     add(group, "--dtype", "precision", choices=("float32", "float64"))
     _add_machine(group)
     group = train.add_argument_group("run")

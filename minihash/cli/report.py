@@ -11,6 +11,7 @@ import textwrap
 
 import numpy as np
 
+from minihash.checks import counted
 from minihash.cli import terminal
 from minihash.hashes import balance
 from minihash.hashes.balance import of_load
@@ -24,8 +25,8 @@ LINEAR = 20  # loads that get a line each; beyond, intervals do
 def report(model: Model) -> dict:
     """All that `minihash inspect` shows, as JSON holds it."""
     network, itemsize = model.network, next(iter(model.params.values())).itemsize
-    count = counts(network)
-    balances = {name: _balance(readers) for name, readers in tables(network).items()}
+    count, hashed = counts(network), tables(network)
+    balances = {name: _balance(readers) for name, readers in hashed.items()}
     hashes = {w.hash for w in network.weights()}
     memory = {
         "tables": count["stored_weights"] * itemsize,
@@ -46,9 +47,9 @@ def report(model: Model) -> dict:
         "tables": [
             {
                 "table": name,
-                "hash": describe(tables(network)[name][0].hash),
+                "hash": describe(hashed[name][0].hash),
                 "buckets": balance_.load.size,
-                "virtual_weights": sum(w.size for w in tables(network)[name]),
+                "virtual_weights": sum(w.size for w in hashed[name]),
                 "connections": balance_.connections,
                 "entropy": balance_.entropy,
                 "normalised_entropy": balance_.normalised_entropy,
@@ -134,10 +135,11 @@ def histogram(load: np.ndarray) -> list[tuple[int, int, int]]:
 
 def pages(about: dict, columns: int, blocks: bool) -> str:
     """A `report` as text of so many columns."""
-    trained = f"trained on {about['dataset']}: {about['epochs']} epochs, {about['steps']:,} steps"
+    far = f"{counted(about['epochs'], 'epoch')}, {counted(about['steps'], 'step')}"
+    trained = f"trained on {terminal.plain(about['dataset'])}: {far}"
     if "units" in about:
         means = "1 mean and deviation" if about["means"] == 1 else f"{about['means']:,} of both"
-        trained += f"\nexamples: {about['units']}; {means}"
+        trained += f"\nexamples: {terminal.plain(about['units'])}; {means}"
     return "\n\n".join(
         (
             trained,
@@ -190,7 +192,7 @@ def _tables(about: dict, columns: int) -> str:
         rows.append(
             (t["table"], t["buckets"], t["virtual_weights"], *entropy, t["empty"], t["largest"])
         )
-    hashes = [f"{t['table']}: {t['hash']}" for t in about["tables"]]
+    hashes = [terminal.plain(f"{t['table']}: {t['hash']}") for t in about["tables"]]
     lines = [textwrap.fill(line, columns, subsequent_indent="  ") for line in hashes]
     return "\n".join((terminal.table(rows, "<>>>>>>"), *lines))
 

@@ -1,9 +1,25 @@
 """Tables and bars as text, as wide as the terminal, in ASCII where it can do no more."""
 
+import re
 import shutil
 from typing import TextIO
 
 EIGHTHS = " ▏▎▍▌▋▊▉█"
+COMMANDS = re.compile("\r\n|[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str, keep: tuple[str, ...] = ()) -> str:
+    r"""Text that does nothing to a terminal: what comes from a file may hold its commands. Control
+    characters and those that turn the direction of writing are escaped, but for those in `keep`.
+
+    >>> print(plain("\x1b[2Jgone\n"))
+    \x1b[2Jgone\n
+    """
+
+    def escaped(found: re.Match) -> str:
+        return found[0] if found[0] in keep else found[0].encode("unicode_escape").decode()
+
+    return COMMANDS.sub(escaped, text)
 
 
 def width() -> int:
@@ -50,7 +66,7 @@ def table(rows: list[tuple], align: str) -> str:
     a      1,234
     total      5
     """
-    cells = [[f"{c:,}" if isinstance(c, int) else str(c) for c in row] for row in rows]
+    cells = [[f"{c:,}" if isinstance(c, int) else plain(str(c)) for c in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
         "  ".join(f"{c:{a}{w}}" for c, a, w in zip(row, align, widths, strict=True))

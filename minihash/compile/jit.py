@@ -3,14 +3,17 @@
 Compiled kernels are kept in a folder that only the user can write, since code is loaded from it:
 MINIHASH_CACHE, or minihash in the user's cache folder; MINIHASH_CACHE=off keeps nothing. The
 folder's name holds a digest of the sources, because Numba looks only at the file of the outermost
-function; folders of other sources go in time (kept.py).
+function; folders of other sources go in time (kept.py). A cache that cannot be used is no cache:
+code is compiled anew, and that is told once.
+
+Numba compiles under one lock. A fork waits for it, since a child that began while a thread compiled
+would find it taken for ever.
 """
 
 import hashlib
 import os
 import stat
 import sys
-import threading
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,14 +22,19 @@ from pathlib import Path
 from typing import Any
 
 from minihash.compile.kept import tidy
+from minihash.compile.places import user_cache
 
+WHY_NOT = ""  # why there is no Numba; empty if there is
 try:
     import numba
-except ImportError:
+    from numba.core.compiler_lock import global_compiler_lock as _lock
+except ImportError as error:
     numba = None
+    WHY_NOT = "Numba is not installed; pip install numba"
+    if getattr(error, "name", None) != "numba":  # it is there, but not for this NumPy or Python
+        WHY_NOT = f"Numba cannot be imported ({error})"
 
 HAVE_NUMBA = numba is not None
-_lock = threading.Lock()  # of numba.config.CACHE_DIR
 
 
 def njit(function):
@@ -36,12 +44,14 @@ def njit(function):
         return function
     compiled = numba.njit(nogil=True, error_model="numpy")(function)
     if folder := cache_folder():
-        with _lock:
+        with _lock:  # of numba.config, too
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
             try:
                 compiled.enable_caching()
                 forgiving(compiled._cache)
-            except (OSError, RuntimeError):  # no place to keep it: compiled anew in each process
+            except OSError as error:
+                tell_once(folder, error)
+            except RuntimeError:  # a function that stands in no file
                 pass
             finally:
                 numba.config.CACHE_DIR = before
@@ -57,7 +67,7 @@ def forgiving(kept: Any) -> None:
         except ImportError:  # of a module that this process does not know by the name
             return None
         except Exception as error:  # whatever a file that is cut short or a full disk leads to
-            tell_once(f"{type(error).__name__}: {error}")
+            tell_once(cache_folder(), error)
             with suppress(Exception):
                 kept.flush()  # an index that is damaged would stay so
             return None
@@ -66,43 +76,42 @@ def forgiving(kept: Any) -> None:
     kept.save_overload = partial(or_nothing, kept.save_overload)
 
 
-@cache
-def tell_once(reason: str) -> None:
-    warnings.warn(
-        f"compiled code cannot be kept in {cache_folder()} ({reason}): it is compiled anew; free "
-        "some space, or delete the folder",
-        stacklevel=2,
-    )
+def tell_once(place: str | Path, error: Exception) -> None:
+    if not _told:
+        _told.append(error)
+        warnings.warn(
+            f"compiled code cannot be kept in {place} ({type(error).__name__}: {error}): it is "
+            "compiled anew; free some space, delete the folder, or name another by MINIHASH_CACHE",
+            stacklevel=2,
+        )
+
+
+_told: list[Exception] = []
 
 
 @cache
 def cache_folder() -> str:
-    """Where compiled code is kept; empty if nowhere is private to the user."""
+    """Where compiled code is kept; empty if that was not wanted, or nowhere is private to the
+    user, which is told."""
     chosen = os.environ.get("MINIHASH_CACHE", "")
     if chosen == "off":
         return ""
+    folder = Path(chosen or "~")
     try:
-        base = Path(chosen) if chosen else _user_cache() / "minihash"
-        folder = base / f"kernels-{_digest()}"
+        if not chosen:
+            folder = user_cache() / "minihash"
+        folder /= f"kernels-{_digest()}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat()
-    except (OSError, RuntimeError):
-        return ""
-    if hasattr(os, "getuid") and (
-        status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    ):
+        if hasattr(os, "getuid") and (
+            status.st_uid != os.getuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        ):
+            raise PermissionError("others could write there")
+    except (OSError, RuntimeError) as error:
+        tell_once(folder, error)
         return ""
     tidy(folder)
     return str(folder)
-
-
-def _user_cache() -> Path:
-    """Raises RuntimeError for a user without a home, unless the environment names a folder."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 
 
 def _digest() -> str:
@@ -112,3 +121,9 @@ def _digest() -> str:
     for path in sorted(path for room in rooms for path in (root / room).rglob("*.py")):
         text.update(path.read_bytes())
     return text.hexdigest()[:16]
+
+
+if numba is not None and hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

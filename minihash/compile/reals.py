@@ -5,7 +5,11 @@ scalars of one dtype: `half`, `one` and `zero` come in that dtype, where a liter
 float64 of float32. `exp` and `expm1` are for numbers that are not above 0.
 """
 
+from typing import Any
+
 import numpy as np
+
+Real = Any  # an array, as NumPy reads a body; a number, as compilers do
 
 half, one, zero = 0.5, 1.0, 0.0
 tanh, exp, expm1, size = np.tanh, np.exp, np.expm1, np.abs

@@ -16,7 +16,8 @@ The contract, for every backend:
 - float32 and float64; within gamma_n * sum |a||b| of the exact result (n terms, unit roundoff u);
 - on integer-valued inputs whose sums stay below 2^24, all backends, thread counts and tile sizes
   agree bit for bit;
-- on any input, bit-identical from run to run and for any number of threads;
+- on any input, bit-identical from run to run and for any number of threads (of BLAS too where
+  threadpoolctl is found; without it BLAS keeps the threads it has, and last bits may follow them);
 - results are freshly allocated, inputs are never written;
 - bad input is refused here, before any kernel; NaN and infinities propagate;
 - products never hold V whole.

@@ -22,9 +22,6 @@ from functools import cache
 
 import numpy as np
 
-from minihash.compile.body import bound, compiled
-from minihash.compile.jit import HAVE_NUMBA, njit
-
 LOOKS = 1000  # some 0.2 ms: longer than the work of one thread between two parts of a training step
 MOMENT = 20  # looks: some 5 us
 
@@ -39,7 +36,7 @@ class Signal:
     """
 
     def __init__(self) -> None:
-        self.count = np.array([0, -1])  # and the core of the thread that waits for it
+        self.count = np.array([0, -1], np.int64)  # and the core of the thread that waits for it
         self.sleeping = False
         self.condition = threading.Condition()
 
@@ -50,7 +47,7 @@ class Signal:
 
     def wait(self, count: int) -> None:
         """Return once it was sent `count` times in all."""
-        if not looks()(self.count, count, LOOKS, 0, np.array([0, -1])):
+        if not looks()(self.count, count, LOOKS, 0, np.array([0, -1], np.int64)):
             self._sleep(count)
 
     def wait_after(self, other: "Signal", count: int) -> None:
@@ -75,6 +72,9 @@ class Signal:
 @cache
 def looks() -> Callable:
     """The compiled `look`, or the plain one, without a look."""
+    from minihash.compile.body import bound, compiled
+    from minihash.compile.jit import HAVE_NUMBA, njit  # Numba, which not every process wants
+
     if not HAVE_NUMBA or not hasattr(os, "sched_yield"):
         return blind
     from numba import config, types

@@ -3,9 +3,12 @@
 What is computed is cut into parts by the size of the problem alone, and each part is computed by
 one worker, with BLAS held to one thread: so the number of threads changes when a part is done, not
 its bits. The kernels release the GIL; the workers are plain Python threads, which nest safely,
-survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do.
+survive a fork and do not fight with BLAS over the cores, as the threading layers of Numba do. Where
+no thread can be started, the caller does all parts itself. How one waits for another: signals.py.
 
-How a worker waits for work, and a caller for a worker, is in signals.py.
+Without threadpoolctl BLAS keeps the threads it has: results are then the same from run to run, but
+bits of real numbers may depend on how many those are, unless OPENBLAS_NUM_THREADS=1 (or the like of
+another BLAS) holds it to one.
 """
 
 import itertools
@@ -18,7 +21,11 @@ from functools import cache, partial
 from typing import Any, TypeVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
+
+try:
+    from threadpoolctl import ThreadpoolController
+except ImportError:
+    ThreadpoolController = None
 
 from minihash.core.signals import Signal
 
@@ -234,6 +241,8 @@ class blas_on_one_thread:
 
 @cache
 def _blas() -> tuple:
+    if ThreadpoolController is None:
+        return ()
     return tuple(ThreadpoolController().select(user_api="blas").lib_controllers)
 
 

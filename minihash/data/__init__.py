@@ -3,18 +3,21 @@
     load("digits")                                    embedded: 5,000 digits of MNIST
     load("mnist", data_dir="~/data")                  from a folder, or MINIHASH_DATA, or the cache
     load("cifar10", download=True)                    fetched once, checked, kept in the cache
-    load("mine.npz")                                  one's own arrays
+    load("mine.npz"), load("mine.csv"), load("pets")  one's own arrays, table, pictures (own.py)
 
 `dataset.py` is what a set is, `units.py` and `labels.py` what its numbers and labels mean,
 `standardiser.py` how numbers become inputs; a reader a format: `idx.py`, `cifar10.py`, `npz.py`,
-`larochelle.py`, `text.py`, and `pictures.py` for one picture; `folders.py` and `download.py` find
-the files, `catalogue.py` knows the names, `digits/` holds the embedded digits and where they come
-from.
+`csv.py`, `album.py`, `larochelle.py`, `text.py`, `npy.py` for one array and `pictures.py` for one
+picture, all of them through the door of `damage.py`. `split.py` holds out test examples, `own.py`
+knows files by their names and `catalogue.py` the published sets, which `folders.py` and
+`download.py` find; `digits/` holds the embedded digits and where they come from.
 Nothing here imports the network.
 """
 
+from minihash.data.album import read_album
 from minihash.data.catalogue import NAMES, TEXTS, load, load_text
 from minihash.data.cifar10 import read_cifar10
+from minihash.data.csv import read_csv
 from minihash.data.dataset import Dataset, assemble
 from minihash.data.folders import cache_folder
 from minihash.data.idx import read_idx, read_mnist
@@ -36,8 +39,10 @@ __all__ = [
     "fit_standardiser",
     "load",
     "load_text",
+    "read_album",
     "read_cifar10",
     "read_convex",
+    "read_csv",
     "read_idx",
     "read_mnist",
     "read_npz",

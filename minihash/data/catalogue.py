@@ -9,18 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from minihash.compile.places import expanded
 from minihash.data.cifar10 import locate_cifar10, read_cifar10
 from minihash.data.dataset import Dataset
 from minihash.data.download import Remote, fetch
 from minihash.data.folders import download_folder, find
-from minihash.data.idx import locate_mnist, read_mnist
+from minihash.data.idx import PARTS, locate_mnist, read_mnist
 from minihash.data.larochelle import (
     locate_convex,
     locate_rectangles,
     read_convex,
     read_rectangles,
 )
-from minihash.data.npz import read_npz
+from minihash.data.own import is_data, own_path, read_own
 from minihash.data.text import Text, locate_tinyshakespeare, read_text
 
 EMBEDDED = Path(__file__).parent / "digits"
@@ -28,10 +29,12 @@ EMBEDDED = Path(__file__).parent / "digits"
 
 @dataclass(frozen=True)
 class Entry:
-    """A set: the folder it is kept in, what finds it there, what reads it, what to fetch."""
+    """A set: the folder it is kept in, what finds it there, and the files that are sought, what
+    reads it, what to fetch."""
 
     folder: str
     locate: Callable[[Path], Path | None]
+    sought: str
     read: Callable[[Path], Dataset | Text]
     remotes: tuple[Remote, ...]
 
@@ -60,6 +63,7 @@ CATALOGUE = {
     "mnist": Entry(
         "mnist",
         locate_mnist,
+        f"{PARTS[0]} (or train-images.idx3-ubyte, either with .gz or not)",
         read_mnist,
         (
             _at(
@@ -87,6 +91,7 @@ CATALOGUE = {
     "cifar10": Entry(
         "cifar10",
         locate_cifar10,
+        "cifar-10-batches-py, cifar-10-batches-bin or cifar-10-python.tar.gz (or .tar, .tar.xz)",
         read_cifar10,
         (
             _at(
@@ -99,6 +104,7 @@ CATALOGUE = {
     "rectangles": Entry(
         "larochelle2007",
         locate_rectangles,
+        "rectangles.zip",
         read_rectangles,
         (
             _at(
@@ -111,6 +117,7 @@ CATALOGUE = {
     "convex": Entry(
         "larochelle2007",
         locate_convex,
+        "convex.npz",
         read_convex,
         (
             _at(
@@ -123,6 +130,7 @@ CATALOGUE = {
     "tinyshakespeare": Entry(
         "text",
         locate_tinyshakespeare,
+        "tinyshakespeare.txt or tinyshakespeare/input.txt",
         read_text,
         (
             Remote(
@@ -143,7 +151,8 @@ def load(
     download: bool = False,
     channels_last: bool | None = None,
 ) -> Dataset:
-    """Load a data set: "digits", "mnist", "cifar10", "rectangles", "convex", or an .npz file.
+    """Load a data set: "digits", "mnist", "cifar10", "rectangles", "convex", or one's own, named by
+    its path as own.py says: an .npz or .csv file, a folder of pictures or of IDX files.
 
     "digits" comes with the package: 4,000 and 1,000 digits of MNIST's training set. The others are
     looked for as `minihash.data.folders` says and, if download is true and they are nowhere,
@@ -155,16 +164,17 @@ def load(
     >>> digits.x_train.shape, digits.x_test.shape, digits.x_train.dtype
     ((4000, 784), (1000, 784), dtype('uint8'))
     """
-    if str(name).endswith(".npz"):
-        return read_npz(name, channels_last=channels_last)
-    if channels_last is not None:
+    arrays = own_path(name).suffix.lower() == ".npz"
+    if channels_last is not None and not arrays:
         raise ValueError(f"--channels-last is for an .npz file, got {name}: leave it out")
+    if name not in NAMES and is_data(name):
+        return read_own(name, channels_last)
     if name == "digits":
         return read_mnist(EMBEDDED, "digits")
     if name not in NAMES:
         raise ValueError(
-            f"unknown data set {str(name)!r}: expected one of {', '.join(NAMES)}, or a file that"
-            " ends in .npz"
+            f"unknown data set {str(name)!r}: expected one of {', '.join(NAMES)}, or one's own: a"
+            " file that ends in .npz or .csv, or a folder that is there"
         )
     return CATALOGUE[name].read(_found(name, data_dir, download))
 
@@ -173,25 +183,26 @@ def load_text(
     name: str | Path = "tinyshakespeare",
     data_dir: str | Path | None = None,
     download: bool = False,
+    tokens: str = "characters",
 ) -> Text:
     """Load tiny Shakespeare, 1,003,854 tokens to train, 111,540 held out, 65 kinds; or a text file.
 
-    The first is looked for, fetched and refused as in `load`; any other name is that of a file,
-    refused as by `read_text`.
+    The first is looked for, fetched and refused as in `load`; any other name is that of a file.
+    tokens: "characters" or "bytes". Refused as by `read_text`.
     """
     if name not in TEXTS:
-        return read_text(Path(name).expanduser())
-    return read_text(_found(str(name), data_dir, download), str(name))
+        return read_text(expanded(name), tokens=tokens)
+    return read_text(_found(str(name), data_dir, download), str(name), tokens)
 
 
 def _found(name: str, data_dir: str | Path | None, download: bool) -> Path:
     entry = CATALOGUE[name]
     try:
-        return find(name, entry.folder, entry.locate, data_dir)
+        return find(name, entry.folder, entry.locate, entry.sought, data_dir)
     except FileNotFoundError:
         if not download:
             raise
     target = download_folder(entry.folder, data_dir)
     for remote in entry.remotes:
         fetch(remote, target)
-    return find(name, entry.folder, entry.locate, target)
+    return find(name, entry.folder, entry.locate, entry.sought, target)

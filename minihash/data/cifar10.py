@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minihash.data.damage import named_damage
+from minihash.data.damage import named_damage, opened, regular, unpacked
 from minihash.data.dataset import Dataset, assemble
 
 ROWS, SHAPE = 10_000, (3, 32, 32)
@@ -82,6 +82,9 @@ BINARY = {
         "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
     ),
 }
+MOST = 2 * 10**8  # bytes of an archive unpacked; the published ones have 186 million
+MEMBERS = 50  # files of an archive; the published ones have 9
+FETCH = "fetch the set again"
 ARCHIVES = tuple(
     f"cifar-10-{form}.tar{ending}" for form in ("python", "binary") for ending in ("", ".gz", ".xz")
 )
@@ -106,8 +109,6 @@ def read_cifar10(path: str | Path) -> Dataset:
     byte, the published one, and for a damaged archive; FileNotFoundError for absent batches.
     """
     path = Path(path)
-    x = np.empty((6, ROWS, FEATURES), np.uint8)
-    y = np.empty((6, ROWS), np.uint8)
     absent = list(PYTHON)
     with named_damage(path):
         for file, size, stream in _batches(path):
@@ -115,13 +116,18 @@ def read_cifar10(path: str | Path) -> Dataset:
                 form, decode = (PYTHON, _unpickled) if file in PYTHON else (BINARY, _records)
                 absent = list(form)
             if file in absent:
+                examples, labels = decode(_checked(path, file, size, stream, *form[file]))
+                if len(absent) == 6:  # memory is taken once there is something to put into it
+                    x = np.empty((6, ROWS, FEATURES), np.uint8)
+                    y = np.empty((6, ROWS), np.uint8)
                 part = list(form).index(file)
-                x[part], y[part] = decode(_checked(path, file, size, stream, *form[file]))
+                x[part], y[part] = examples, labels
+                del examples, labels  # before the next ones are read
                 absent.remove(file)
             if not absent:
                 break
     if absent:
-        raise FileNotFoundError(f"{path} lacks {', '.join(absent)}: fetch the set again")
+        raise FileNotFoundError(f"{path} lacks {', '.join(absent)}: {FETCH}")
     split = 5 * ROWS
     x, y = x.reshape(-1, *SHAPE), y.reshape(-1)
     return assemble("cifar10", x[:split], y[:split], x[split:], y[split:], 10, CLASSES)
@@ -132,14 +138,32 @@ def _batches(path: Path) -> Iterator[tuple[str, int, BinaryIO]]:
     if path.is_dir():
         for file in (*PYTHON, *BINARY):
             if (path / file).is_file():
-                with (path / file).open("rb") as stream:
-                    yield file, (path / file).stat().st_size, stream
+                with opened(path / file) as stream:
+                    yield file, regular(path / file), stream
         return
-    with tarfile.open(path, "r|*") as archive:
-        for member in archive:
-            file = member.name.rpartition("/")[2]
-            if member.isreg() and (file in PYTHON or file in BINARY):
-                yield file, member.size, archive.extractfile(member)
+    with opened(path) as file, unpacked(file) as stream:
+        bounded = _Bounded(stream, path)
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:
+            for count, member in enumerate(archive):
+                if count >= MEMBERS or member.size > MOST:  # skipping it would never end
+                    raise ValueError(f"{path} holds what the published archive does not: {FETCH}")
+                file = member.name.rpartition("/")[2]
+                if member.isreg() and (file in PYTHON or file in BINARY):
+                    yield file, member.size, archive.extractfile(member)
+
+
+class _Bounded:
+    """A stream that ends with an error beyond `MOST` bytes: little can be packed to be endless."""
+
+    def __init__(self, stream: BinaryIO, path: Path) -> None:
+        self.stream, self.path, self.left = stream, path, MOST
+
+    def read(self, size: int) -> bytes:
+        data = self.stream.read(size)
+        self.left -= len(data)
+        if self.left < 0:
+            raise ValueError(f"{self.path} is larger than the published archive: {FETCH}")
+        return data
 
 
 def _checked(

@@ -13,6 +13,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from minihash.data.damage import opened
+
 TIMEOUT = 30  # seconds without a byte before the next mirror is tried
 
 
@@ -46,6 +48,7 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
             "a download needs the package pooch: pip install 'minihash[data]'"
         ) from error
     failures = []
+    shown = sys.stderr is not None and sys.stderr.isatty()  # a service has no such stream
     logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)  # it reports each address; ours are in the error, if any
@@ -58,7 +61,9 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
                     fname=remote.file,
                     path=target.parent,
                     downloader=pooch.HTTPDownloader(
-                        progressbar=sys.stderr.isatty(), chunk_size=1 << 16, timeout=TIMEOUT
+                        progressbar=shown,
+                        chunk_size=1 << 16,
+                        timeout=TIMEOUT,
                     ),
                 )
                 return target
@@ -71,7 +76,7 @@ def fetch(remote: Remote, folder: str | Path) -> Path:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with opened(path) as file:
         while chunk := file.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()

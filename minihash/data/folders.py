@@ -9,9 +9,10 @@ set's own (`mnist`, `cifar10`, `larochelle2007`, `text`).
 """
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from minihash.compile.places import expanded, user_cache
 
 VARIABLE = "MINIHASH_DATA"
 
@@ -20,16 +21,16 @@ def cache_folder() -> Path:
     """Return the user's cache folder of downloads; it need not exist.
 
     $XDG_CACHE_HOME/minihash, by default ~/.cache/minihash; ~/Library/Caches/minihash on macOS;
-    %LOCALAPPDATA%\\minihash on Windows.
+    %LOCALAPPDATA%\\minihash on Windows. Raises FileNotFoundError for a user who has no home and
+    names no such folder.
     """
-    home = Path.home()
-    if sys.platform == "darwin":
-        base = home / "Library" / "Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "minihash"
+    try:
+        return user_cache() / "minihash"
+    except RuntimeError:
+        raise FileNotFoundError(
+            "this user has no home, and so no cache: name a folder with data_dir (--data-dir) or"
+            f" {VARIABLE}"
+        ) from None
 
 
 def places(folder: str, data_dir: str | Path | None = None) -> list[Path]:
@@ -38,12 +39,17 @@ def places(folder: str, data_dir: str | Path | None = None) -> list[Path]:
     Raises FileNotFoundError if data_dir is given and is not a folder.
     """
     if data_dir is not None:
-        roots = [Path(data_dir).expanduser()]
+        roots = [expanded(data_dir)]
         if not roots[0].is_dir():
             raise FileNotFoundError(f"the data folder {roots[0]} is not a folder: name one that is")
     else:
         named = os.environ.get(VARIABLE)
-        roots = ([Path(named).expanduser()] if named else []) + [cache_folder()]
+        roots = [expanded(named)] if named else []
+        try:
+            roots.append(cache_folder())
+        except FileNotFoundError:
+            if not named:
+                raise
     return [place for root in roots for place in (root, root / folder)]
 
 
@@ -51,11 +57,13 @@ def find(
     name: str,
     folder: str,
     locate: Callable[[Path], Path | None],
+    sought: str,
     data_dir: str | Path | None = None,
 ) -> Path:
     """Return what locate finds in the first place that has the set `name`.
 
-    Raises FileNotFoundError, naming the places, if none has.
+    sought: the files, for people. Raises FileNotFoundError, naming them and the places, if none has
+    any.
     """
     looked = places(folder, data_dir)
     for place in looked:
@@ -63,7 +71,8 @@ def find(
         if found is not None:
             return found
     raise FileNotFoundError(
-        f"data set {name} was not found in {', '.join(map(str, looked))}: name its folder with"
+        f"data set {name} was not found: {sought} is in none of"
+        f" {', '.join(map(str, looked))}; name its folder with"
         f" data_dir (--data-dir) or {VARIABLE}, or fetch it once with download=True (--download)"
     )
 
@@ -72,5 +81,5 @@ def download_folder(folder: str, data_dir: str | Path | None = None) -> Path:
     """Return the folder to download into: of data_dir if it is given, else of the cache."""
     if data_dir is None:
         return cache_folder() / folder
-    root = Path(data_dir).expanduser()
+    root = expanded(data_dir)
     return root if root.name == folder else root / folder

@@ -7,10 +7,10 @@
 
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, http://yann.lecun.com/exdb/mnist/, "File formats".
 MNIST is four such files, plain or gzipped: the images of each part (n, rows, columns), its labels
-(n,). Other sets are published under the same four names (Fashion-MNIST, KMNIST) and load as well.
+(n,). `.idx3-ubyte` for `-idx3-ubyte` will do. Other sets are published under the same four names
+(Fashion-MNIST, KMNIST) and load as well.
 """
 
-import gzip
 import math
 import struct
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from minihash.data.damage import named_damage
+from minihash.data.damage import DEFLATE, opened, regular, unpacked
 from minihash.data.dataset import Dataset, assemble
 
 TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
@@ -28,6 +28,7 @@ PARTS = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+BELOW = ("", "raw", "MNIST/raw")
 CHUNK = 1 << 20
 
 
@@ -45,14 +46,12 @@ def read_idx(path: str | Path) -> np.ndarray:
     array([5, 0, 4], dtype=uint8)
     """
     path = Path(path)
-    with path.open("rb") as file:
-        zipped = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        with named_damage(path), gzip.open(file) if zipped else file as stream:
-            return _values(stream, path)
+    with opened(path) as file, unpacked(file) as stream:
+        return _values(stream, path, regular(path) * (1 if stream is file else DEFLATE))
 
 
-def _values(stream: BinaryIO, path: Path) -> np.ndarray:
+def _values(stream: BinaryIO, path: Path, most: int) -> np.ndarray:
+    """The array of a stream that has so many bytes at most."""
     head = stream.read(4)
     if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in TYPES or not 0 < head[3] <= 32:
         raise ValueError(f"{path} is not an IDX file: it begins with the bytes {head.hex(' ')!r}")
@@ -62,34 +61,41 @@ def _values(stream: BinaryIO, path: Path) -> np.ndarray:
     shape = struct.unpack(f">{head[3]}I", sizes)
     dtype = np.dtype(TYPES[head[2]])
     expected = math.prod(shape) * dtype.itemsize
-    # in pieces: a header that lies must not make us ask for the memory it names
-    values = bytearray()
-    while len(values) <= expected and (piece := stream.read(CHUNK)):
-        values += piece
-    if len(values) != expected:
-        came = f"more than {expected}" if len(values) > expected else f"{len(values)}"
-        raise ValueError(
-            f"{path} is damaged: {came} bytes of values where shape {shape} of {dtype} takes"
-            f" {expected}; fetch it again"
-        )
-    return np.frombuffer(values, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    if expected > (most := most - 4 - len(sizes)):  # before the memory that a header names is taken
+        raise _damaged(path, shape, dtype, f"at most {most}")
+    values, came = np.empty(expected, np.uint8), 0
+    while piece := stream.readinto(values[came : came + CHUNK]):
+        came += piece
+    if came != expected or stream.read(1):
+        raise _damaged(path, shape, dtype, f"more than {came}" if came == expected else f"{came}")
+    return values.view(dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _damaged(path: Path, shape: tuple[int, ...], dtype: np.dtype, came: str) -> ValueError:
+    return ValueError(
+        f"{path} is damaged: {came} bytes of values where shape {shape} of {dtype} takes"
+        f" {math.prod(shape) * dtype.itemsize}; fetch it again"
+    )
 
 
 def locate_mnist(folder: Path) -> Path | None:
-    """Return the folder itself if it holds the four files, None if it holds none of them.
+    """Return the folder that holds the four files: this one, or the one that torchvision puts them
+    into below. None if it holds none of them.
 
     Raises FileNotFoundError if it holds some of them only.
     """
-    absent = [part for part in PARTS if _part(folder, part) is None]
-    if len(absent) == len(PARTS):
-        return None
-    if absent:
-        raise FileNotFoundError(f"{folder} lacks {', '.join(absent)} (plain or .gz): fetch them")
-    return folder
+    for place in (folder / below for below in BELOW):
+        absent = [part for part in PARTS if _part(place, part) is None]
+        if not absent:
+            return place
+        if len(absent) < len(PARTS):
+            raise FileNotFoundError(f"{place} lacks {', '.join(absent)} (plain or .gz): fetch them")
+    return None
 
 
-def read_mnist(folder: str | Path, name: str = "mnist") -> Dataset:
-    """Read the four files of a folder: grey images uint8 (n, rows, columns), labels 0 to 9.
+def read_mnist(folder: str | Path, name: str = "mnist", classes: int | None = 10) -> Dataset:
+    """Read the four files of a folder: grey images uint8 (n, rows, columns), labels 0 to 9; without
+    classes, other labels too.
 
     Raises FileNotFoundError for an absent file, ValueError for a damaged one.
 
@@ -110,9 +116,12 @@ def read_mnist(folder: str | Path, name: str = "mnist") -> Dataset:
                 " dimension(s)"
             )
         arrays.append(array)
-    return assemble(name, *arrays, classes=10)
+    return assemble(name, *arrays, classes=classes)
 
 
 def _part(folder: Path, part: str) -> Path | None:
-    candidates = (folder / part, folder / f"{part}.gz")
-    return next((path for path in candidates if path.is_file()), None)
+    """The file under one of its names, or in a folder of that name, as Kaggle has it."""
+    plain = (part, part.replace("-idx", ".idx"))
+    names = [name + ending for name in plain for ending in ("", ".gz")]
+    names += [f"{outer}/{inner}" for outer in plain for inner in plain]
+    return next((folder / name for name in names if (folder / name).is_file()), None)

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minihash.data.damage import named_damage
+from minihash.data.damage import opened, size_of_member
 from minihash.data.dataset import Dataset, assemble
 from minihash.data.npz import read_npz
 
@@ -53,7 +53,7 @@ def read_rectangles(path: str | Path) -> Dataset:
     """
     path = Path(path)
     arrays = []
-    with named_damage(path), zipfile.ZipFile(path) as archive:
+    with opened(path) as file, zipfile.ZipFile(file) as archive:
         for part in ("train", "test"):
             rows = _amat(archive, f"rectangles_{part}.amat", path)
             arrays += [rows[:, :FEATURES].reshape(-1, *SHAPE), rows[:, FEATURES]]
@@ -76,8 +76,8 @@ def _amat(archive: zipfile.ZipFile, member: str, path: Path) -> np.ndarray:
     """Rows of zeros and ones (rows, 785) uint8."""
     if member not in archive.namelist():
         raise ValueError(f"{path} does not hold {member}: fetch it again")
-    count, rest = divmod(archive.getinfo(member).file_size, ROW.size)
-    if rest:
+    count, rest = divmod(size_of_member(archive, member, path), ROW.size)
+    if rest or not count:
         raise ValueError(f"{path}: {member} is not made of rows of {ROW.size} bytes")
     values = np.empty((count, FEATURES + 1), np.uint8)
     with archive.open(member) as stream:

@@ -17,15 +17,16 @@ Source of the layout: NumPy's numpy.lib.format, NEP 1.
 """
 
 import math
-import tokenize
 import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from minihash.data.damage import named_damage
+from minihash.compile.places import expanded
+from minihash.data.damage import opened, size_of_member
 from minihash.data.dataset import Dataset, assemble
+from minihash.data.npy import read_header
 
 KEYS = (("x_train", "y_train", "x_test", "y_test"), ("X", "Y", "Xtest", "Ytest"))
 NUMBERS, TEXTS = "buif", "US"  # kinds of dtypes
@@ -53,8 +54,8 @@ def read_npz(
     ...     read_npz(path)
     Dataset('eye', 3 + 3 examples of shape (3,), 3 classes)
     """
-    path = Path(path).expanduser()
-    with named_damage(path), zipfile.ZipFile(path) as archive:
+    path = expanded(path)
+    with opened(path) as file, zipfile.ZipFile(file) as archive:
         names = set(archive.namelist())
         keys = next((keys for keys in KEYS if {f"{key}.npy" for key in keys} <= names), None)
         if keys is None:
@@ -94,7 +95,7 @@ def _channels_first(x: np.ndarray, path: Path, channels_last: bool | None) -> np
 def _array(archive: zipfile.ZipFile, member: str, path: Path) -> tuple[np.ndarray, np.dtype]:
     """Read one array, as bytes if they can hold every value of it, and its dtype in the file."""
     with archive.open(member) as stream:
-        dtype = _header(stream, f"{path}: {member}")[2].newbyteorder("=")
+        dtype = read_header(stream, f"{path}: {member}")[2].newbyteorder("=")
     narrow = _stream(archive, member, path, np.uint8)
     return (_stream(archive, member, path, None) if narrow is None else narrow), dtype
 
@@ -103,10 +104,11 @@ def _stream(
     archive: zipfile.ZipFile, member: str, path: Path, target, kinds: str = NUMBERS
 ) -> np.ndarray | None:
     """Read one array into dtype target (None: its own); None if a value does not fit."""
+    size = size_of_member(archive, member, path)
     with archive.open(member) as stream:
-        shape, fortran, dtype = _header(stream, f"{path}: {member}", kinds)
+        shape, fortran, dtype = read_header(stream, f"{path}: {member}", kinds)
         expected = math.prod(shape) * dtype.itemsize
-        present = archive.getinfo(member).file_size - stream.tell()
+        present = size - stream.tell()
         if present != expected:
             raise ValueError(
                 f"{path}: {member} has {present} bytes of values, its shape {shape} of {dtype}"
@@ -129,19 +131,3 @@ def _are_bytes(values: np.ndarray) -> bool:
     """Whether every value is a whole number from 0 to 255."""
     within = np.all((values >= 0) & (values <= 255))  # before the cast, which is only defined there
     return bool(within and np.all(values.astype(np.uint8) == values))
-
-
-def _header(stream, where: str, kinds: str = NUMBERS) -> tuple[tuple[int, ...], bool, np.dtype]:
-    try:
-        version = np.lib.format.read_magic(stream)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }[version]
-        shape, fortran, dtype = read(stream)
-    except (KeyError, SyntaxError, TypeError, ValueError, tokenize.TokenError) as error:
-        cause = str(error).partition("\n")[0]
-        raise ValueError(f"{where} is not a readable NumPy array ({cause})") from error
-    if dtype.kind not in kinds:
-        raise ValueError(f"{where} holds {dtype}: expected numbers (pickled objects are refused)")
-    return shape, fortran, dtype

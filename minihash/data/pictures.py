@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from minihash.data.pillow import opened_picture
+
 BITS = 258  # the tag of TIFF that says how many
 
 
@@ -23,28 +25,20 @@ def read_picture(
     It is turned as its camera was held, and made as large (Lanczos). Raises ImportError without
     Pillow, FileNotFoundError, ValueError for what is no picture.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}: give an image, an .npy file or an index")
-    try:
+    with opened_picture(path) as file:
         from PIL import Image, ImageOps
-    except ImportError as error:
-        raise ImportError("images need Pillow: pip install 'minihash[image]'") from error
-    try:
-        with Image.open(path) as file:
-            picture = ImageOps.exif_transpose(file)
-            if picture.mode[:1] in ("I", "F"):
-                white = _white(file, picture.mode)
-                picture = _wide(picture, white)
-            else:
-                white = 255.0
-                if picture.has_transparency_data:
-                    paper = Image.new("RGBA", picture.size, "white")
-                    picture = Image.alpha_composite(paper, picture.convert("RGBA"))
-                picture = picture.convert("RGB" if colour else "L")
-            picture = picture.resize((columns, rows), Image.Resampling.LANCZOS)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is no image that Pillow can read ({error}): convert it") from None
+
+        picture = ImageOps.exif_transpose(file)
+        if picture.mode[:1] in ("I", "F"):
+            white = _white(file, picture.mode)
+            picture = _wide(picture, white)
+        else:
+            white = 255.0
+            if picture.has_transparency_data:
+                paper = Image.new("RGBA", picture.size, "white")
+                picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+            picture = picture.convert("RGB" if colour else "L")
+        picture = picture.resize((columns, rows), Image.Resampling.LANCZOS)
     pixels = np.asarray(picture, np.float64)
     if white:
         pixels = np.clip(pixels, 0, white)  # Lanczos swings beyond an edge

@@ -34,7 +34,6 @@ from minihash.files.atomic import atomic_write
 from minihash.files.header import (
     DTYPES,
     FORMAT,
-    MAX_DIMENSIONS,
     MAX_HEADER,
     VERSION,
     ZEROS,
@@ -44,6 +43,7 @@ from minihash.files.header import (
     read_header,
     with_digest,
 )
+from minihash.weights import MAX_DIMENSIONS
 
 __all__ = ["atomic_write", "load", "read_spec", "save"]
 

@@ -15,10 +15,12 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from minihash.checks import counted
+from minihash.weights import MAX_DIMENSIONS
+
 FORMAT = "minihash"
 VERSION = "1"
 MAX_HEADER = 2**24  # bytes: ample for a spec, and a bound on what hostile JSON can allocate
-MAX_DIMENSIONS = 32  # of an array: what every NumPy can hold
 
 DTYPES = {
     "F64": "<f8",
@@ -79,7 +81,9 @@ def read_header(file: BinaryIO, size: int) -> Header:
             if prefix.startswith(magic):
                 raise ValueError(f"it is {kind}, no checkpoint: give a file that minihash saved")
         if len(prefix) < 8:
-            raise damaged(f"it ends after {size} bytes")
+            raise damaged(f"it ends after {counted(size, 'byte')}")
+        if file.read(1) != b"{":  # the header of every safetensors file begins so
+            raise ValueError("it is no safetensors file: give one that minihash saved")
         raise damaged(f"a header of {length} bytes exceeds its {size} or the limit of {MAX_HEADER}")
     raw = file.read(length)
     header = _parse(raw, "header")

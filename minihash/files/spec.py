@@ -24,6 +24,7 @@ import numpy as np
 from minihash import layers
 from minihash.data.standardiser import Standardiser
 from minihash.data.units import Units
+from minihash.files.types import check_types
 from minihash.hashes import HASHES, Hash
 from minihash.hashes.options import options
 from minihash.layers.layer import Layer
@@ -45,6 +46,7 @@ TYPES = {
     )
     if dataclasses.is_dataclass(cls)
 }
+FREE, READ = 2**28, 16  # bytes of arrays that a spec may read: so many, and each so many times
 BUILDERS = (arbnet, cnn, tied_autoencoder, language_model)
 
 Known = TypeVar("Known", bound=type)
@@ -138,32 +140,70 @@ def decode(spec: object, arrays: dict[str, np.ndarray]) -> object:
     Modulus(buckets=3, seed=0, signed=False)
     """
     try:
-        return _decode(spec, arrays, {})
+        return _Decoder(arrays).decode(spec)
     except RecursionError:
         raise ValueError("the spec is nested too deeply to be that of a network") from None
 
 
-def _decode(spec: object, arrays: dict[str, np.ndarray], hashes: dict[Hash, Hash]) -> object:
-    if isinstance(spec, list):
-        return tuple(_decode(item, arrays, hashes) for item in spec)
-    if not isinstance(spec, dict):
-        return spec
-    if set(spec) == {"float"} and spec["float"] in ("inf", "-inf", "nan"):
-        return float(spec["float"])
-    if set(spec) == {"array"} and isinstance(spec["array"], str) and spec["array"] in arrays:
-        return arrays[spec["array"]]
-    name = spec.get("type")
-    if not isinstance(name, str):
-        raise ValueError(f"the spec holds {str(spec)[:80]!r}, which is no part of a network")
-    if name not in TYPES:
-        raise UnknownType(
-            f"the type {name[:80]!r} is not known here: if you trust it, import the module that "
-            "registers it (on the command line: --import MODULE)"
-        )
-    cls: Callable = TYPES[name]
-    fields = {key: _decode(value, arrays, hashes) for key, value in spec.items() if key != "type"}
-    try:
-        thing = cls(**fields)
-        return hashes.setdefault(thing, thing) if isinstance(thing, Hash) else thing
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ValueError(f"the spec of a {name} is not valid: {str(error)[:200]}") from None
+class _Decoder:
+    """A spec's parts as things. Equal hashes are made once: a network reads one by every weight."""
+
+    def __init__(self, arrays: dict[str, np.ndarray]) -> None:
+        self.arrays, self.hashes, self.flat = arrays, {}, {}
+        # of arrays that hashes read, each time anew: a few bytes can ask for a large array again
+        self.left = FREE + READ * sum(array.nbytes for array in arrays.values())
+
+    def decode(self, spec: object) -> object:
+        """A list, a thing, an array or a number."""
+        if isinstance(spec, list):
+            return tuple(map(self.decode, spec))
+        if not isinstance(spec, dict):
+            return spec
+        if set(spec) == {"float"} and spec["float"] in ("inf", "-inf", "nan"):
+            return float(spec["float"])
+        array = spec.get("array")
+        if len(spec) == 1 and isinstance(array, str) and array in self.arrays:
+            return self._array(array)
+        name = spec.get("type")
+        if not isinstance(name, str):
+            raise ValueError(f"the spec holds {str(spec)[:80]!r}, which is no part of a network")
+        if name not in TYPES:
+            raise UnknownType(
+                f"the type {name[:80]!r} is not known here: if you trust it, import the module "
+                "that registers it (on the command line: --import MODULE)"
+            )
+        key = _key(spec)
+        if key in self.flat:
+            return self.flat[key]
+        cls: Callable = TYPES[name]
+        fields = {key: self.decode(value) for key, value in spec.items() if key != "type"}
+        try:
+            check_types(cls, fields)
+            thing = cls(**fields)
+            if isinstance(thing, Hash):
+                thing = self.hashes.setdefault(thing, thing)
+                if key is not None:
+                    self.flat[key] = thing
+            return thing
+        except (TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ValueError(f"the spec of a {name} is not valid: {str(error)[:200]}") from None
+
+    def _array(self, name: str) -> np.ndarray:
+        array = self.arrays[name]
+        self.left -= array.nbytes
+        if self.left < 0:
+            raise ValueError(f"its hashes read the array {name[:80]!r} too many times")
+        array.flags.writeable = False  # a hash that keeps it need not copy it
+        return array
+
+
+def _key(spec: dict) -> tuple | None:
+    """What tells a thing of plain fields and arrays from others; None for one that has parts."""
+    key = []
+    for name, value in spec.items():
+        array = isinstance(value, dict) and set(value) == {"array"}
+        plain = value["array"] if array else value
+        if not isinstance(plain, str | int | float | None):
+            return None
+        key.append((name, array, type(plain), plain))
+    return tuple(key)

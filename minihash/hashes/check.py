@@ -21,7 +21,6 @@ import numpy as np
 
 from minihash.checks import check_count
 from minihash.compile.body import compiled
-from minihash.compile.jit import njit
 from minihash.hashes.hash import MAX_BUCKETS, Hash
 from minihash.hashes.xxh32 import U64, stream, xxh32
 
@@ -138,6 +137,8 @@ def _by_numpy(body: Callable, ids: np.ndarray, state: tuple, what: str) -> np.nd
 
 def _by_numba(body: Callable, ids: np.ndarray, state: tuple, what: str) -> list[Any]:
     """As Numba computes it for one identifier after another; where Numba is missing, as Python."""
+    from minihash.compile.jit import njit  # not before: it takes a while to import
+
     scalar = compiled(body, njit)
     try:
         if isinstance(scalar, FunctionType):

@@ -8,9 +8,9 @@ that weight is stored (a hashed kernel).
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from minihash.compile.body import bound
+from minihash.derived import derived
 from minihash.hashes.hash import Hash, Stages
 from minihash.hashes.lookup import itself
 from minihash.hashes.xxh32 import U64
@@ -62,7 +62,7 @@ class Compose(Hash):
     def domain(self) -> int:
         return self.inner.domain
 
-    @cached_property
+    @derived
     def stages(self) -> Stages:
         inner, inner_sign = self.inner.bodies
         outer, outer_sign = self.outer.bodies
@@ -76,7 +76,7 @@ class Compose(Hash):
         names = {"inner": inner, "inner_sign": inner_sign, "outer_sign": outer_sign}
         return itself, place, bound(template, name, **names)
 
-    @cached_property
+    @derived
     def state(self) -> tuple[tuple, tuple]:
         (inner, inner_sign), (outer, outer_sign) = self.inner.state, self.outer.state
         bucket = (U64(self.buckets), inner, outer)

@@ -25,13 +25,13 @@ A sign of its own is the third of its `stages`. check.py proves what is said her
 
 from collections.abc import Callable
 from dataclasses import fields
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from minihash.checks import check_field
 from minihash.compile.body import bound
+from minihash.derived import derived
 from minihash.hashes.xxh32 import U32, stream, xxh32
 
 MAX_BUCKETS = 2**31 - 1
@@ -89,13 +89,13 @@ class Hash:
         """What `draw` and `place` read: NumPy scalars and arrays; buckets first."""
         raise NotImplementedError
 
-    @cached_property
+    @derived
     def stages(self) -> Stages:
         """The bodies draw, place (None: what is drawn is the bucket), sign (None: always +1)."""
         cls = type(self)
         return cls.draw, cls.place, coin_sign if self.signed else None
 
-    @cached_property
+    @derived
     def bodies(self) -> tuple[Callable, Callable | None]:
         """The bodies bucket(i, state[0]) and sign(i, state[1])."""
         draw, place, sign = self.stages
@@ -103,7 +103,7 @@ class Hash:
         last = drawn_placed_and_picked if self.pick else drawn_and_placed
         return bound(last if place else drawn, name, draw=draw, place=place, pick=self.pick), sign
 
-    @cached_property
+    @derived
     def state(self) -> tuple[tuple, tuple]:
         return self.constants(), (stream(self.seed, "sign"),) if self.signed else ()
 

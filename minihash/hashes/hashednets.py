@@ -17,11 +17,11 @@ Source: Chen, Wilson, Tyree, Weinberger & Chen, Compressing Neural Networks with
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from minihash.checks import check_field
+from minihash.derived import derived
 from minihash.hashes.hash import Hash, Stages, check_buckets
 from minihash.hashes.lookup import itself, written, written_sign
 from minihash.hashes.xxh32 import U32, U64, xxh32_columns
@@ -59,7 +59,7 @@ class HashedNets(Hash):
     def stages(self) -> Stages:
         return itself, written, written_sign
 
-    @cached_property
+    @derived
     def state(self) -> tuple[tuple, tuple]:
         buckets = np.empty((self.fan_out, self.fan_in), np.uint32)
         signs = np.empty((self.fan_out, self.fan_in), np.int8)

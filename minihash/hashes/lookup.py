@@ -102,6 +102,8 @@ def _vector(name: str, values: np.ndarray, low: int, high: int, dtype: type) -> 
             f"{name} must lie in {low} .. {high}, got {values.min()} .. {values.max()}; "
             "correct the entries or the number of buckets"
         )
+    if values.dtype == dtype and values.base is None and not values.flags.writeable:
+        return values  # nobody can change it
     values = np.array(values, dtype, order="C")
     values.flags.writeable = False
     return values

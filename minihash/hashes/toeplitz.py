@@ -29,11 +29,11 @@ Source: Chang & Lipson, ArbNets, arXiv 2312.08401, section 2.
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from minihash.checks import check_field
+from minihash.derived import derived
 from minihash.hashes.balance import Balance, of_load
 from minihash.hashes.hash import MAX_BUCKETS, Hash, Stages
 from minihash.hashes.windows import MOST, Axes, Windows, each, per_axis, text
@@ -106,7 +106,7 @@ class Toeplitz(Hash):
                 f"{text(self.output_shape)} outputs of {text(self.shape)} inputs; shrink its sizes"
             )
 
-    @cached_property
+    @derived
     def windows(self) -> Windows:
         """Where the kernel meets the input."""
         return Windows(self.kernel[1:], self.stride, self.padding, self.dilation)
@@ -140,7 +140,7 @@ class Toeplitz(Hash):
     def stages(self) -> Stages:
         return Toeplitz.draw, None, connected
 
-    @cached_property
+    @derived
     def state(self) -> tuple[tuple, tuple]:
         """0 buckets, 1 inputs, 2 outputs of a channel, 3 of a row, 4 inputs of a channel, 5 of a
         row; on both axes 6-7 stride, 8-9 padding, 10-11 dilation, 12-13 taps; 14 channels and 15

@@ -35,7 +35,7 @@ import numpy as np
 
 from minihash import core
 from minihash.checks import float_array
-from minihash.compile.reals import choose, exp, expm1, larger, one, size, smaller, tanh, zero
+from minihash.compile.reals import Real, choose, exp, expm1, larger, one, size, smaller, tanh, zero
 from minihash.layers.layer import Layer, Params
 
 Cache = tuple[np.ndarray]  # y
@@ -71,11 +71,11 @@ class ReLU(Activation):
     """
 
     @staticmethod
-    def f(x):
+    def f(x: Real) -> Real:
         return larger(x, zero)
 
     @staticmethod
-    def f_backward(y, dy):
+    def f_backward(y: Real, dy: Real) -> Real:
         return choose(y <= zero, zero, dy)
 
 
@@ -88,11 +88,11 @@ class ELU(Activation):
     """
 
     @staticmethod
-    def f(x):
+    def f(x: Real) -> Real:
         return larger(x, zero) + expm1(smaller(x, zero))
 
     @staticmethod
-    def f_backward(y, dy):
+    def f_backward(y: Real, dy: Real) -> Real:
         return (smaller(y, zero) + one) * dy
 
 
@@ -105,11 +105,11 @@ class Tanh(Activation):
     """
 
     @staticmethod
-    def f(x):
+    def f(x: Real) -> Real:
         return tanh(x)
 
     @staticmethod
-    def f_backward(y, dy):
+    def f_backward(y: Real, dy: Real) -> Real:
         return (one - y * y) * dy
 
 
@@ -122,10 +122,10 @@ class Sigmoid(Activation):
     """
 
     @staticmethod
-    def f(x):
+    def f(x: Real) -> Real:
         z = exp(-size(x))
         return choose(x >= zero, one, z) / (one + z)
 
     @staticmethod
-    def f_backward(y, dy):
+    def f_backward(y: Real, dy: Real) -> Real:
         return (one - y) * y * dy

@@ -21,13 +21,13 @@ textbook's convolution (Dumoulin & Visin, arXiv 1603.07285).
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
 
 from minihash import core
 from minihash.checks import check_field, float_array, parameter
+from minihash.derived import derived
 from minihash.hashes import Compose, Hash, Lookup, Toeplitz
 from minihash.hashes.toeplitz import check_groups
 from minihash.hashes.windows import MOST, Axes, Windows, each
@@ -81,7 +81,7 @@ class Conv2d(Layer):
         check_field(self, "groups", 1, MOST)
         check_groups(self.groups, self.channels, self.weight.shape[0])
 
-    @cached_property
+    @derived
     def windows(self) -> Windows:
         """Where the kernel meets an image."""
         return Windows(self.weight.shape[2:], self.stride, self.padding, self.dilation)
@@ -154,7 +154,7 @@ class Conv2d(Layer):
         """Two channel axes and two of positions: a length is the row of an image of height 1."""
         return a if len(self.axes) == 2 else a.reshape(*a.shape[:2], 1, a.shape[2])
 
-    @cached_property
+    @derived
     def _plane_windows(self) -> Windows:
         w = self.windows
         pad = 2 - len(self.axes)

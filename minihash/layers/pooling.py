@@ -25,12 +25,13 @@ Source of GlobalAveragePool: Lin, Chen & Yan, Network in network, arXiv 1312.440
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
 from minihash.checks import float_array
 from minihash.core import blocks, run
+from minihash.derived import derived
 from minihash.hashes.windows import Axes, Windows, each, per_axis, text
 from minihash.layers.layer import Layer, Params, select
 
@@ -66,7 +67,7 @@ class Pool2d(Layer):
                 f"{text(padding)} for {text(size)}; pad less"
             )
 
-    @cached_property
+    @derived
     def windows(self) -> Windows:
         """The windows that are pooled."""
         return Windows(

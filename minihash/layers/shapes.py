@@ -11,6 +11,7 @@ import numpy as np
 
 from minihash.checks import check_count, copied, float_array
 from minihash.layers.layer import Layer, Params
+from minihash.weights import MAX_DIMENSIONS
 
 Cache = tuple[tuple[int, ...], np.dtype]  # of x
 
@@ -56,6 +57,7 @@ class Reshape(Layer):
     def __post_init__(self) -> None:
         if not isinstance(self.shape, (tuple, list)):
             raise TypeError(f"shape of Reshape must be a tuple of sizes, got {self.shape!r}")
+        check_count("the number of sizes of a shape", len(self.shape), 0, MAX_DIMENSIONS)
         sizes = (check_count("each size of a shape", n, 1, 2**63 - 1) for n in self.shape)
         object.__setattr__(self, "shape", tuple(sizes))
 

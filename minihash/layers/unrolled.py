@@ -16,12 +16,12 @@ Source: Chang & Lipson, ArbNets, section 2: the hash of an RNN.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from minihash.checks import check_field, float_array
+from minihash.derived import derived
 from minihash.hashes import Compose, Hash, Identity, Modulus
 from minihash.layers.dense import Dense
 from minihash.layers.layer import Layer, Params
@@ -79,7 +79,7 @@ class Unrolled(Layer):
             return inner
         return Compose(inner, outer)
 
-    @cached_property
+    @derived
     def steps(self) -> tuple[tuple[Dense, Dense], ...]:
         """For each step the layer on its input, and the layer on the state before it."""
         hash_, n, layer = self.hash, self.n, self.layer

@@ -3,10 +3,18 @@
 For each pair of sizes: Dense, ELU, BatchNorm, on the output layer too. The paper's network has one
 table (scope "network"); a HashedNet has one for each layer (scope "layer").
 
+Without normalisation the output layer is Dense alone, since logits must be free to fall below -1.
+Dropout, where there is any, comes last in each hidden layer, under a seed of its own:
+stream(seed, "dropout1"), stream(seed, "dropout2") ...
+
 Source: Chang & Lipson, ArbNets, arXiv 2312.08401, sections 1.1, 2.3 and 4.3.
 """
 
-from minihash.layers import ELU, BatchNorm1d, Dense
+from fractions import Fraction
+
+from minihash.hashes.xxh32 import stream
+from minihash.layers import ELU, BatchNorm1d, Dense, Dropout
+from minihash.layers.layer import Layer
 from minihash.networks.numbering import dense_shapes, numbered, warn_of_repeats
 from minihash.networks.sequential import Sequential
 
@@ -14,10 +22,13 @@ from minihash.networks.sequential import Sequential
 def arbnet(
     sizes: tuple[int, ...],
     hash: str = "uniform",
-    compression: float = 0.1,
+    compression: float | Fraction = 0.1,
     scope: str = "network",
     bias: str = "free",
     seed: int = 0,
+    activation: Layer = ELU(),  # noqa: B008 (frozen)
+    norm: str = "batch",
+    dropout: float = 0.0,
     **options: object,
 ) -> Sequential:
     """The paper's network: for each pair of sizes Dense, ELU, BatchNorm, under one hash.
@@ -25,7 +36,8 @@ def arbnet(
     sizes: (features, hidden ..., classes). hash: a name in `HASHES`; `options` are its other
     hyperparameters (alpha, radius, signed). compression: table entries / virtual weights, in
     (0, 1]. scope: "network", one table for all layers, or "layer", a table for each. bias: "free",
-    "hashed" (numbered after the weights of its layer) or "none".
+    "hashed" (numbered after the weights of its layer) or "none". norm: "batch" or "none". dropout:
+    the probability that a hidden unit is dropped.
     Raises TypeError or ValueError for anything else; warns where rows of a virtual weight repeat.
 
     >>> net = arbnet((784, 200, 200, 10), hash="dirichlet", alpha=10.0)
@@ -37,5 +49,24 @@ def arbnet(
     layers: list = []
     for k, (weight, vector) in enumerate(pairs, 1):
         warn_of_repeats(f"dense{k}", weight)
-        layers += [Dense(weight, vector), ELU(), BatchNorm1d(f"norm{k}", weight.shape[0])]
+        after = after_dense(k, weight.shape[0], k == len(pairs), activation, norm, dropout, seed)
+        layers += [Dense(weight, vector), *after]
     return Sequential(tuple(layers))
+
+
+def after_dense(
+    k: int, width: int, last: bool, activation: Layer, norm: str, dropout: float, seed: int
+) -> list[Layer]:
+    """What follows the weights of layer k, from 1.
+
+    Raises ValueError unless norm is "batch" or "none", or as Dropout does.
+
+    >>> [type(layer).__name__ for layer in after_dense(1, 9, False, ELU(), "batch", 0.5, seed=0)]
+    ['ELU', 'BatchNorm1d', 'Dropout']
+    """
+    if norm not in ("batch", "none"):
+        raise ValueError(f'norm must be "batch" or "none", got {norm!r}')
+    layers = [] if last and norm == "none" else [activation]
+    layers += [BatchNorm1d(f"norm{k}", width)] if norm == "batch" else []
+    drop = Dropout(dropout, int(stream(seed, f"dropout{k}")))
+    return layers if last or drop.rate == 0 else [*layers, drop]

@@ -10,6 +10,8 @@ Sources: Baldi & Hornik, Neural Networks 2 (1989), for the linear one; tied weig
 JMLR 11 (2010).
 """
 
+from fractions import Fraction
+
 from minihash.layers import Dense, Sigmoid
 from minihash.layers.layer import Layer
 from minihash.networks.numbering import dense_shapes, free, numbered, warn_of_repeats
@@ -19,7 +21,7 @@ from minihash.networks.sequential import Sequential
 def tied_autoencoder(
     sizes: tuple[int, ...],
     hash: str = "identity",
-    compression: float = 1.0,
+    compression: float | Fraction = 1.0,
     activation: Layer | None = Sigmoid(),  # noqa: B008 (frozen)
     bias: bool = True,
     seed: int = 0,

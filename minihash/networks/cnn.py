@@ -2,23 +2,23 @@
 
     for each number of channels                  Conv2d 3 x 3, MaxPool2d 2, ELU, BatchNorm2d
     then                                         Flatten
-    for each hidden size, and the classes        Dense, ELU, BatchNorm1d
+    for each hidden size, and the classes        Dense, ELU, BatchNorm1d, as in the ArbNet
 
-ELU never falls, so that MaxPool2d may come before it as well as after. Before it, ELU has a quarter
-of the entries to do. Kernels and matrices are virtual weights, numbered as in the ArbNet; under
-Identity it is the plain network.
+ELU never falls, nor does another activation, so that MaxPool2d may come before it as well as after.
+Before it, ELU has a quarter of the entries to do. Kernels and matrices are virtual weights,
+numbered as in the ArbNet; under Identity it is the plain network.
 
 Sources: LeCun et al., Proc. IEEE 86 (1998), for its form; hashed kernels: Chang & Lipson, ArbNets,
 arXiv 2312.08401, section 2.
 """
 
 import math
+from fractions import Fraction
 from itertools import pairwise
 
 from minihash.checks import check_count
 from minihash.layers import (
     ELU,
-    BatchNorm1d,
     BatchNorm2d,
     Conv2d,
     Dense,
@@ -26,6 +26,8 @@ from minihash.layers import (
     MaxPool2d,
     Reshape,
 )
+from minihash.layers.layer import Layer
+from minihash.networks.arbnet import after_dense
 from minihash.networks.numbering import numbered, warn_of_repeats
 from minihash.networks.sequential import Sequential
 
@@ -38,17 +40,21 @@ def cnn(
     channels: tuple[int, ...] = (16, 32),
     hidden: tuple[int, ...] = (200, 200),
     hash: str = "uniform",
-    compression: float = 0.1,
+    compression: float | Fraction = 0.1,
     scope: str = "network",
     bias: str = "free",
     seed: int = 0,
+    activation: Layer = ELU(),  # noqa: B008 (frozen)
+    norm: str = "batch",
+    dropout: float = 0.0,
     **options: object,
 ) -> Sequential:
     """A convolutional network that takes rows of pixels.
 
     shape: of an image, (height, width) or (channels, height, width). channels: of each convolution;
     each halves height and width. hidden: sizes of the dense layers before the last. hash ...
-    options: as for `arbnet`, of kernels, matrices and hashed biases.
+    options: as for `arbnet`, of kernels, matrices and hashed biases; norm of convolutions too,
+    dropout of the hidden dense layers.
     Raises TypeError or ValueError for anything else; warns where rows of a matrix repeat.
 
     >>> net = cnn((28, 28), 10, hash="identity")
@@ -80,10 +86,12 @@ def cnn(
     for k, (name, (weight, vector)) in enumerate(zip(shapes, pairs, strict=True), 1):
         fan_out = weight.shape[0]
         if k <= len(channels):
-            layers += [Conv2d(weight, vector, padding=KERNEL // 2), MaxPool2d(2), ELU()]
-            layers.append(BatchNorm2d(f"norm{k}", fan_out))
+            layers += [Conv2d(weight, vector, padding=KERNEL // 2), MaxPool2d(2), activation]
+            layers += [BatchNorm2d(f"norm{k}", fan_out)] if norm == "batch" else []
         else:
             warn_of_repeats(name, weight)
             layers += [Flatten()] if k == len(channels) + 1 else []
-            layers += [Dense(weight, vector), ELU(), BatchNorm1d(f"norm{k}", fan_out)]
+            last = k == len(shapes)
+            after = after_dense(k, fan_out, last, activation, norm, dropout, seed)
+            layers += [Dense(weight, vector), *after]
     return Sequential(tuple(layers))

@@ -11,10 +11,10 @@ between them (see training/penalties.py) the sharing is soft.
 """
 
 import dataclasses
-from functools import cached_property
 
 import numpy as np
 
+from minihash.derived import derived
 from minihash.networks.sequential import Sequential, add
 from minihash.weights import VirtualWeight
 
@@ -44,7 +44,7 @@ class Joint:
         object.__setattr__(self, "networks", tuple(self.networks))
         _ = self._all
 
-    @cached_property
+    @derived
     def _all(self) -> Sequential:
         return Sequential(tuple(layer for network in self.networks for layer in network.layers))
 

@@ -11,6 +11,7 @@ Sources: Mikolov et al., Interspeech 2010; layers one above the other: Pascanu e
 """
 
 import dataclasses
+from fractions import Fraction
 
 import numpy as np
 
@@ -124,7 +125,7 @@ def language_model(
     cell: str = "lstm",
     tied: bool = False,
     hash: str = "identity",
-    compression: float = 1.0,
+    compression: float | Fraction = 1.0,
     scope: str = "network",
     seed: int = 0,
     embedding: int | None = None,

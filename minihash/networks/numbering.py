@@ -28,7 +28,7 @@ from minihash.weights import VirtualWeight, distinct
 def numbered(
     shapes: Mapping[str, tuple[int, ...]],
     hash: str,
-    compression: float,
+    compression: float | Fraction,
     scope: str,
     bias: str,
     seed: int,
@@ -104,7 +104,7 @@ def dense_shapes(sizes: tuple[int, ...]) -> dict[str, tuple[int, int]]:
 
 def make_hash(
     name: str,
-    compression: float,
+    compression: float | Fraction,
     size: int,
     seed: int,
     options: dict[str, object],
@@ -125,7 +125,8 @@ def make_hash(
         raise ValueError(f"hash must be one of {', '.join(known)}, got {name!r}")
     is_number = isinstance(compression, Real) and not isinstance(compression, bool)
     if not is_number or not 0 < compression <= 1:
-        raise ValueError(f"compression must lie in (0, 1], got {compression!r}; try 0.1")
+        got = compression if is_number else repr(compression)
+        raise ValueError(f"compression must lie in (0, 1], got {got}; try 0.1")
     cls = HASHES[name]
     buckets = math.ceil(Fraction(str(compression)) * size)
     given = {"buckets": size if cls is Identity else buckets, "seed": seed, "tag": tag}

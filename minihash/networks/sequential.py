@@ -13,6 +13,7 @@ import numpy as np
 
 from minihash import core
 from minihash.hashes.xxh32 import stream, unit
+from minihash.layers.layer import Layer
 from minihash.weights import VirtualWeight
 
 
@@ -34,7 +35,7 @@ class Sequential:
     ((5, 3), (4,))
     """
 
-    layers: tuple
+    layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -45,10 +46,11 @@ class Sequential:
                     f"all weights that read the table {w.table!r} must have hashes of one size, "
                     f"got {sizes[w.table]} and {w.hash.buckets} buckets; rename one table"
                 )
-        names = [name for layer in self.layers for name in layer.arrays()]
-        for name in names:
-            if names.count(name) > 1 or name in sizes:
+        met = set(sizes)
+        for name in (name for layer in self.layers for name in layer.arrays()):
+            if name in met:
                 raise ValueError(f"two layers hold an array called {name!r}; rename one layer")
+            met.add(name)
 
     def weights(self) -> list[VirtualWeight]:
         """The virtual weights of all layers, in order."""

@@ -4,7 +4,9 @@ What a run computes follows from all of these but `data_dir`, `backend` and `thr
 where and how fast (two backends differ in the last bits, as their sums have another order).
 """
 
-from dataclasses import dataclass, fields
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
+from fractions import Fraction
 
 from minihash.data import NAMES, TEXTS
 from minihash.data.catalogue import CATALOGUE
@@ -12,12 +14,15 @@ from minihash.files.spec import decode, encode
 from minihash.hashes import HASHES
 from minihash.hashes.options import option
 from minihash.networks.sequential import Sequential
-from minihash.runs.kinds import KINDS
+from minihash.runs.kinds import KINDS, RATES
 from minihash.training import Training
-from minihash.training.optimisers import Adam, Clipped
+from minihash.training.optimisers import SGD, Adam, Clipped
+from minihash.training.penalties import L1, L2, GroupLasso, Penalty, WeightDecay
 
 # The choices that some model has, beside those of all.
 OF_SOME = sorted({name for kind in KINDS.values() for name in kind.choices})
+OPTIMISERS = {"sgd": SGD(momentum=0.9), "adam": Adam()}
+ON_TABLES = {"l1": L1, "l2": L2, "weight_decay": WeightDecay}
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,11 @@ class Config:
     """The choices of a run. None: the model's default, or a model or hash without that choice.
 
     hash_options: more options of the hash, as pairs or a dict; text is read by the type of the
-    option, and kept as what it says.
+    option, and kept as what it says. compression, validation: a decimal number is a float, another
+    a Fraction, which text can say: "1/15". validation: the part, or the number, of the training
+    examples that are held out, to keep the model of the epoch that does best on them. patience:
+    epochs without a better one that end the run. weight_decay ... group_lasso: the strengths of
+    these penalties on all tables that matrices read.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -43,20 +52,31 @@ class Config:
     radius: int | None = None
     signed: bool = False
     hash_options: tuple[tuple[str, object], ...] = ()
-    compression: float | None = None
+    compression: float | Fraction | None = None
     scope: str | None = None
     bias: str | None = None
     hidden: tuple[int, ...] | None = None
     channels: tuple[int, ...] | None = None
+    activation: str | None = None
+    norm: str | None = None
+    dropout: float | None = None
     embedding: int | None = None
     tied: bool | None = None
     layers: int | None = None
+    tokens: str | None = None
     length: int | None = None
     truncate: int | None = None
     clip: float | None = None
     epochs: int | None = None
     batch_size: int | None = None
+    optimiser: str | None = None
     lr: float | None = None
+    weight_decay: float | None = None
+    l1: float | None = None
+    l2: float | None = None
+    group_lasso: float | None = None
+    validation: int | float | Fraction | None = None
+    patience: int | None = None
     seed: int = Training.seed
     dtype: str = "float32"
     backend: str | None = None
@@ -65,7 +85,19 @@ class Config:
     def __post_init__(self) -> None:
         if self.model not in KINDS:
             raise ValueError(f"model must be one of {', '.join(KINDS)}, got {self.model!r}")
+        for name in ("compression", "validation"):
+            object.__setattr__(self, name, _exact(getattr(self, name)))
+        if self.patience is not None and self.validation is None:
+            raise ValueError(
+                "patience counts epochs that do no better on validation examples: hold some out "
+                "with --validation, or leave --patience out"
+            )
         defaults = KINDS[self.model].choices
+        if self.optimiser not in (None, defaults.get("optimiser")):
+            defaults = defaults | {"lr": RATES.get(self.optimiser)}
+        keyed = getattr(HASHES.get(self.hash), "__dataclass_fields__", ())
+        if "scope" in defaults and "fan_in" in keyed:  # by the outputs and inputs of one layer
+            defaults = defaults | {"scope": "layer"}
         if self.hash == "identity":
             if self.compression not in (None, 1):
                 raise ValueError(
@@ -118,20 +150,47 @@ class Config:
             self.hash_options
         )
 
-    def training(self) -> Training:
-        """Epochs, batches, rates, optimiser and loss. Raises ValueError as `Training` does.
+    def training(self, network: Sequential | None = None) -> Training:
+        """Epochs, batches, rates, optimiser and loss; penalties on the tables of the network.
+        Raises ValueError as `Training` does.
 
         >>> Config(lr=0.5).training().rate
         0.5
         """
-        plan = {"seed": self.seed}
+        plan: dict = {"seed": self.seed, "penalties": self.penalties(network)}
+        if self.optimiser is not None:
+            if self.optimiser not in OPTIMISERS:
+                known = ", ".join(OPTIMISERS)
+                raise ValueError(f"optimiser must be one of {known}, got {self.optimiser!r}")
+            plan["optimiser"] = OPTIMISERS[self.optimiser]
         if self.model == "autoencoder":
-            plan |= {"optimiser": Adam(), "loss": "squared-error"}
-        elif self.clip is not None:
+            plan["loss"] = "squared-error"
+        if self.clip is not None:
             if not self.clip > 0:
                 raise ValueError(f"clip must be a positive norm, got {self.clip}; try 1")
-            plan["optimiser"] = Clipped(Adam(), self.clip)
+            plan["optimiser"] = Clipped(plan["optimiser"], self.clip)
         return Training(self.epochs, self.batch_size, self.lr, **plan)
+
+    def penalties(self, network: Sequential | None = None) -> tuple[Penalty, ...]:
+        """Those that were asked for, on each table that a matrix or a kernel reads (without a
+        network: on none). The groups of a group lasso are the rows of a matrix, the outputs.
+
+        Raises ValueError for a strength that is none, or a group lasso of entries that are shared.
+
+        >>> config = Config(hash="identity", hidden=(3,), l1=0.5, group_lasso=0.25)
+        >>> [type(penalty).__name__ for penalty in config.penalties(config.network((8, 8), 2))]
+        ['L1', 'GroupLasso', 'GroupLasso']
+        """
+        matrices = [w for w in network.weights() if len(w.shape) > 1] if network else []
+        tables = tuple(dict.fromkeys(w.table for w in matrices))
+        strengths = {name: getattr(self, name) for name in ON_TABLES}
+        found = [ON_TABLES[name](x, tables) for name, x in strengths.items() if x is not None]
+        if self.group_lasso is not None:
+            once = {(w.table, w.first_id): w for w in reversed(matrices)}  # a tied one is met twice
+            for w in reversed(once.values()):
+                rows = replace(w, shape=(w.shape[0], w.size // w.shape[0]))
+                found.append(GroupLasso(self.group_lasso, rows))
+        return tuple(found)
 
     def to_json(self) -> dict:
         """For a file.
@@ -139,16 +198,37 @@ class Config:
         >>> Config.from_json(Config(alpha=float("inf")).to_json()).alpha
         inf
         """
-        return {field.name: encode(getattr(self, field.name), {}) for field in fields(self)}
+        choices = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {
+            name: str(value) if isinstance(value, Fraction) else encode(value, {})
+            for name, value in choices
+        }
 
     @classmethod
     def from_json(cls, spec: dict) -> "Config":
         """The inverse of `to_json`. It takes any compression of the identity hash, which has no use
-        for one, since runs have been saved with one."""
+        for one, since runs have been saved with one; tokens that are not named are bytes."""
         choices = {name: decode(value, {}) for name, value in spec.items()}
+        if "tokens" in KINDS[choices["model"]].choices:
+            choices.setdefault("tokens", "bytes")
         if choices.get("hash") == "identity":
             choices["compression"] = None
         return cls(**choices)
+
+
+def _exact(value: object) -> object:
+    """A number as it was meant; one that a decimal says is the float that shows so.
+
+    >>> _exact("1/4"), _exact("1/15"), _exact(0.1), _exact(800)
+    (0.25, Fraction(1, 15), 0.1, 800)
+    """
+    if isinstance(value, str):
+        value = Fraction(value)
+    if isinstance(value, Fraction):
+        with suppress(OverflowError):
+            if Fraction(str(float(value))) == value:
+                return float(value)
+    return value
 
 
 def is_own(dataset: str) -> bool:

@@ -21,11 +21,12 @@ from minihash.data import Dataset, Standardiser, Units
 from minihash.data.labels import aligned
 from minihash.layers import Reshape
 from minihash.runs.model import Model
+from minihash.weights import MAX_DIMENSIONS
 
 if TYPE_CHECKING:
     from minihash.runs.config import Config
 
-
+BATCH = 500  # examples at once
 FAR = 4.0  # deviations from the mean, of half of a test set: it is another set, or another unit
 
 
@@ -45,7 +46,7 @@ def _near(data: Dataset, standardiser: Standardiser) -> Dataset:
     return data
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class OfExamples(Model):
     """Base of both. shape: of one example before it is laid flat. units: of its numbers; files of
     old have none, but that bytes were given by peak 255."""
@@ -131,7 +132,8 @@ class OfExamples(Model):
         ):
             raise ValueError("its parts are not those of a model")
         channels = len(self.standardiser.mean)
-        if self.features != math.prod(self.shape) or self.features % channels:
+        fits = len(self.shape) <= MAX_DIMENSIONS and self.features == math.prod(self.shape)
+        if not fits or not channels or self.features % channels:
             raise ValueError("its network does not fit its examples")
 
     def check(self, data: Dataset) -> None:
@@ -160,7 +162,7 @@ class OfExamples(Model):
         return about | {"means": len(self.standardiser.mean)}
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Classifier(OfExamples):
     """A network whose outputs are classes."""
 
@@ -168,6 +170,7 @@ class Classifier(OfExamples):
 
     METRICS: ClassVar = {"test_accuracy": ("test accuracy", ""), "test_loss": ("test loss", "nats")}
     SHORT: ClassVar[str] = "test"
+    RISES: ClassVar[bool] = True
 
     @classmethod
     def choices(cls, config: "Config", data: Dataset) -> dict[str, object]:
@@ -213,18 +216,24 @@ class Classifier(OfExamples):
 
     @np.errstate(invalid="ignore")  # parameters that are not finite
     def probabilities(self, x: np.ndarray) -> np.ndarray:
-        """x (examples, features) as stored -> float64 (examples, classes), rows that sum to 1."""
+        """x (examples, features) as stored -> float64 (examples, classes), rows that sum to 1.
+        The memory beside is that of a batch."""
         dtype = next(iter(self.params.values())).dtype
-        logits, _ = self.network.forward(self.params, self.standardiser(x, dtype))
-        p = np.exp((logits - logits.max(axis=1, keepdims=True)).astype(np.float64))
-        return p / p.sum(axis=1, keepdims=True)
+        p = np.empty((len(x), self.outputs))
+        for first in range(0, len(x), BATCH):
+            part = slice(first, first + BATCH)
+            logits, _ = self.network.forward(self.params, self.standardiser(x[part], dtype))
+            p[part] = logits - logits.max(axis=1, keepdims=True)
+        np.exp(p, out=p)
+        p /= p.sum(axis=1, keepdims=True)
+        return p
 
     def about(self) -> dict[str, object]:
         """The names of its classes."""
         return {"classes": list(self.class_names)} | super().about()
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Autoencoder(OfExamples):
     """A network whose outputs are its inputs again. Errors are in variances of the inputs, so that
     1 is that of answering with their mean, unless they were not standardised."""

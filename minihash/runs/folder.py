@@ -7,16 +7,13 @@
     config.json           the choices, for people
 
 Only the first is ever read to go on; the others are written after it, out of it. A run that is
-killed between two of them writes them again when it is resumed.
+killed between two of them writes them again when it is resumed. creation.py makes the folder.
 """
 
 import json
 import math
-import os
-import re
 import zlib
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +26,10 @@ from minihash.files.spec import UnknownType
 from minihash.runs.config import Config
 from minihash.runs.kinds import decoded
 from minihash.runs.model import FILE, Model
+from minihash.runs.validation import best
 from minihash.training import State
 
 RESUME, METRICS, CONFIG = "resume.safetensors", "metrics.jsonl", "config.json"
-TEMPORARY = ".minihash-"  # what a writer that was killed leaves, see atomic.py
 COUNTERS = ("epoch", "batch", "step", "correct", "seen")
 
 
@@ -41,6 +38,7 @@ class Run:
     """Where a run is. initial: the model before training; state: what training has made of it.
 
     data: the CRC-32 of the data set. metrics: a dict an epoch. seconds: spent in the current epoch.
+    best: the parameters after the epoch that did best on validation examples; empty without one.
     """
 
     config: Config
@@ -49,17 +47,29 @@ class Run:
     data: int
     metrics: tuple[dict, ...] = ()
     seconds: float = 0.0
+    best: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
-        """The model as it is now."""
+        """The model of the best epoch; without one, as it is now."""
         state = self.state
-        return replace(self.initial, params=state.params, epochs=state.epoch, steps=state.step)
+        if not self.best:
+            return replace(self.initial, params=state.params, epochs=state.epoch, steps=state.step)
+        steps = self.best_epoch * ((state.step - state.batch) // state.epoch)
+        return replace(self.initial, params=self.best, epochs=self.best_epoch, steps=steps)
+
+    @property
+    def best_epoch(self) -> int:
+        """The one that did best on validation examples, from 1; 0 without one."""
+        return best(self.initial, self.metrics)
 
     @property
     def finished(self) -> bool:
-        """Whether no epoch is left."""
-        return self.state.epoch >= self.config.epochs
+        """Whether no epoch is left, or patience."""
+        epoch, patience = self.state.epoch, self.config.patience
+        if epoch >= self.config.epochs or patience is None or self.state.batch:
+            return epoch >= self.config.epochs
+        return epoch - self.best_epoch >= patience
 
 
 def fingerprint(data: Dataset | Text) -> int:
@@ -72,7 +82,9 @@ def fingerprint(data: Dataset | Text) -> int:
 
 
 def save(folder: Path, run: Run) -> None:
-    """Write all files of the run, each atomically. Raises OSError as `atomic_write` does."""
+    """Write all files of the run, each atomically. Raises OSError as `atomic_write` does, and
+    ValueError for a symbolic link where a file should be."""
+    check_files(folder)
     state, arrays = run.state, {}
     spec = {
         "kind": "run",
@@ -84,6 +96,7 @@ def save(folder: Path, run: Run) -> None:
         "seconds": run.seconds,
     }
     arrays |= {f"params/{name}": array for name, array in state.params.items()}
+    arrays |= {f"best/{name}": array for name, array in run.best.items()}
     arrays |= {f"optimiser/{name}": array for name, array in state.optimiser.items()}
     arrays |= {f"carried/{name}": array for name, array in state.carried.items()}
     metrics = "".join(map(json_line, run.metrics)).encode()
@@ -95,6 +108,17 @@ def save(folder: Path, run: Run) -> None:
     atomic_write(folder / METRICS, metrics)
     config = {"minihash": __version__, **run.config.to_json()}
     atomic_write(folder / CONFIG, json.dumps(config, indent=2).encode() + b"\n")
+
+
+def check_files(folder: Path) -> None:
+    """Raises ValueError if a file of the run is a symbolic link: what it leads to is not the run's,
+    and would be overwritten."""
+    for name in (RESUME, FILE, METRICS, CONFIG):
+        if (folder / name).is_symlink():
+            raise ValueError(
+                f"{folder / name} is a symbolic link, and a run writes in its own folder alone: "
+                "put the file itself there, or remove the link"
+            )
 
 
 def json_line(value: dict) -> str:
@@ -117,9 +141,11 @@ def json_line(value: dict) -> str:
 def load(folder: Path) -> Run:
     """The run in a folder, as it was saved last.
 
-    Raises FileNotFoundError if there is none, ValueError if its file is damaged.
+    Raises FileNotFoundError if there is none, ValueError if its file is damaged, or a symbolic link
+    stands among its files.
     """
     path = folder / RESUME
+    check_files(folder)
     if not path.is_file():
         raise FileNotFoundError(
             f"there is no run to resume in {folder}: it has no {RESUME}; name the folder of a run"
@@ -130,19 +156,26 @@ def load(folder: Path) -> Run:
     try:
         metrics = tuple(map(json.loads, arrays.pop("metrics").tobytes().splitlines()))
         params, optimiser = _under(arrays, "params/"), _under(arrays, "optimiser/")
+        best_params = _under(arrays, "best/")
         carried, loss_sum = _under(arrays, "carried/"), float(arrays.pop("loss_sum"))
         config = Config.from_json(spec["config"])
         model = decoded(path, spec["model"], arrays, params)
+        if best_params:
+            decoded(path, spec["model"], arrays, best_params)
         schedule, counters = spec["schedule"], spec["counters"]
         if schedule.keys() != model.training.schedule.init().keys():
             raise ValueError("the state of its schedule is invalid")
         if counters.keys() != set(COUNTERS) or any(type(n) is not int for n in counters.values()):
             raise ValueError("its counters are invalid")
         state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
-        return Run(config, model, state, spec["data"], metrics, spec["seconds"])
-    except UnknownType:
-        raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        run = Run(config, model, state, spec["data"], metrics, spec["seconds"], best_params)
+        _ = run.model, run.finished  # which read the metrics
+        return run
+    except UnknownType as error:
+        if str(path) in str(error):
+            raise
+        raise UnknownType(f"cannot resume from {path}: {error}") from None
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"cannot resume from {path}: {error}; restore it from a copy") from None
 
 
@@ -158,56 +191,3 @@ def config_of(path: Path) -> Config | None:
 
 def _under(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: arrays[name] for name in arrays if name.startswith(prefix)}
-
-
-def check_free(out: Path) -> None:
-    """Raises ValueError if a new run may not go into `out`: there is something already."""
-    if not os.path.lexists(out):
-        return
-    if not out.is_dir():
-        raise ValueError(f"--out {out} is a file: give the name of a new folder")
-    if any(not name.startswith(TEMPORARY) for name in os.listdir(out)):
-        hint = f"go on with it by --resume {out}, or " if (out / RESUME).is_file() else ""
-        raise ValueError(f"--out {out} is there already and not empty: {hint}give another name")
-
-
-def create(out: Path | None, run: Run) -> Path:
-    """Make the folder of a new run and save the run there; if that fails, leave nothing.
-
-    Without `out` it is runs/NAME-NNN with the next free number. Raises OSError, ValueError.
-    """
-    if out is not None:
-        check_free(out)
-    folder, made = out, []
-    try:
-        parent = Path("runs") if out is None else out.parent
-        for path in reversed((parent, *parent.parents)):
-            if not path.exists():
-                path.mkdir()
-                made.append(path)
-        if out is None:
-            folder = _next(parent, Path(run.config.dataset).stem)
-            made.append(folder)
-        elif not out.is_dir():
-            out.mkdir()
-            made.append(out)
-        save(folder, run)
-        return folder
-    except BaseException:
-        with suppress(OSError):
-            for file in (FILE, METRICS, CONFIG, RESUME) if folder else ():
-                (folder / file).unlink(missing_ok=True)
-            for path in reversed(made):
-                path.rmdir()
-        raise
-
-
-def _next(root: Path, name: str) -> Path:
-    """Make root/name-NNN, one number above the highest there; another run may be doing the same."""
-    while True:
-        pattern = re.compile(re.escape(name) + r"-(\d+)")
-        taken = [int(m[1]) for m in map(pattern.fullmatch, os.listdir(root)) if m]
-        folder = root / f"{name}-{max(taken, default=0) + 1:03}"
-        with suppress(FileExistsError):
-            folder.mkdir()
-            return folder

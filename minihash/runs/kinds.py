@@ -20,7 +20,9 @@ import numpy as np
 
 from minihash.files import checkpoint
 from minihash.files.spec import UnknownType, decode
-from minihash.layers import ELU
+from minihash.files.types import check_types
+from minihash.layers import ELU, ReLU, Sigmoid, Tanh
+from minihash.layers.layer import Layer
 from minihash.networks.arbnet import arbnet
 from minihash.networks.autoencoder import tied_autoencoder
 from minihash.networks.cnn import cnn
@@ -44,14 +46,34 @@ class Kind:
     build: Callable[..., Sequential]
 
 
+ACTIVATIONS: dict[str, Layer] = {
+    "elu": ELU(),
+    "relu": ReLU(),
+    "sigmoid": Sigmoid(),
+    "tanh": Tanh(),
+}
+RATES = {"sgd": 0.1, "adam": 3e-3}  # of an optimiser that is not the model's own
+
+
+def _activation(config: "Config") -> Layer:
+    if config.activation not in ACTIVATIONS:
+        known = ", ".join(ACTIVATIONS)
+        raise ValueError(f"activation must be one of {known}, got {config.activation!r}")
+    return ACTIVATIONS[config.activation]
+
+
+def _dense(config: "Config") -> dict[str, object]:
+    """What both builders of classifiers are told."""
+    choices = {name: getattr(config, name) for name in ("scope", "bias", "seed", "norm", "dropout")}
+    return choices | {"activation": _activation(config)} | config.hashing()
+
+
 def _mlp(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
-    choices = {"scope": config.scope, "bias": config.bias, "seed": config.seed}
-    return arbnet((math.prod(shape), *config.hidden, classes), **config.hashing(), **choices)
+    return arbnet((math.prod(shape), *config.hidden, classes), **_dense(config))
 
 
 def _cnn(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
-    choices = {"scope": config.scope, "bias": config.bias, "seed": config.seed}
-    return cnn(shape, classes, config.channels, config.hidden, **config.hashing(), **choices)
+    return cnn(shape, classes, config.channels, config.hidden, **_dense(config))
 
 
 def _autoencoder(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
@@ -59,7 +81,7 @@ def _autoencoder(config: "Config", shape: tuple[int, ...], classes: int) -> Sequ
         raise ValueError("the biases of an autoencoder are free or none, got hashed")
     sizes, choices = (math.prod(shape), *config.hidden), {"seed": config.seed}
     choices["bias"] = config.bias == "free"
-    return tied_autoencoder(sizes, activation=ELU(), **config.hashing(), **choices)
+    return tied_autoencoder(sizes, activation=_activation(config), **config.hashing(), **choices)
 
 
 def _of_text(config: "Config", vocabulary: int) -> Sequential:
@@ -88,12 +110,16 @@ _DENSE = {
     "standardise": None,
     "channels_last": None,
     **{name: _ARBNET[name] for name in ("hash", "compression", "scope", "bias")},
+    **{name: _ARBNET[name] for name in ("norm", "dropout")},
     "hidden": (200, 200),
+    "activation": "elu",
+    "optimiser": "sgd",
     "epochs": Training.epochs,
     "batch_size": Training.batch_size,
     "lr": Training.rate,
 }
-_CODE = {name: value for name, value in _DENSE.items() if name != "scope"}
+_CODE = {n: value for n, value in _DENSE.items() if n not in ("scope", "norm", "dropout")}
+_CODE |= {"hidden": (128, 32), "optimiser": "adam", "lr": 3e-3}
 _TEXT = {
     "dataset": "tinyshakespeare",
     "hash": "identity",
@@ -103,11 +129,13 @@ _TEXT = {
     "embedding": None,
     "tied": False,
     "layers": 1,
+    "tokens": "characters",
     "length": 64,
     "truncate": None,
     "clip": 1.0,
     "epochs": 5,
     "batch_size": 32,
+    "optimiser": "adam",
     "lr": 5e-3,
 }
 KINDS: dict[str, Kind] = {
@@ -116,7 +144,7 @@ KINDS: dict[str, Kind] = {
     "rnn": Kind(Writer, _TEXT, _of_text),
     "gru": Kind(Writer, _TEXT, _of_text),
     "lstm": Kind(Writer, _TEXT, _of_text),
-    "autoencoder": Kind(Autoencoder, _CODE | {"hidden": (128, 32), "lr": 3e-3}, _autoencoder),
+    "autoencoder": Kind(Autoencoder, _CODE, _autoencoder),
 }
 
 
@@ -146,10 +174,8 @@ def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray])
     try:
         fields = {name: decode(spec[name], arrays) for name in spec if name != "type"}
         types = {kind.model.__name__: kind.model for kind in KINDS.values()}
-        model = types[spec["type"]](params=params, **fields)
-        parts = (model.network, model.training, model.dataset, model.epochs, model.steps)
-        if not all(map(isinstance, parts, (Sequential, Training, str, int, int))):
-            raise ValueError("its parts are not those of a model")
+        check_types(cls := types[spec["type"]], fields)
+        model = cls(params=params, **fields)
         model.validate()
         expected = {w.table: (w.hash.buckets,) for w in model.network.weights()}
         for layer in model.network.layers:

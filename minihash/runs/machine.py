@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,17 +12,26 @@ from minihash import core
 
 @contextmanager
 def machine(backend: str | None = None, threads: int | None = None) -> Iterator[None]:
-    """Compute with this backend and so many threads within this block (None: as it is).
+    """Compute with this backend and so many threads within this block (None: as it is), at most one
+    for each core that this process may use.
 
     Raises ValueError for a backend or a number of threads, given or of the environment, that cannot
-    be.
+    be. Warns if NumPy computes only because Numba cannot.
 
     >>> with machine("numpy", 1):
     ...     core.get_backend().__name__, core.get_threads()
     ('minihash.core.numpy', 1)
     """
-    with core.use(backend), core.use_threads(threads):
-        core.get_backend()
+    fair = hasattr(os, "sched_getaffinity")
+    cores = len(os.sched_getaffinity(0)) if fair else os.cpu_count() or 1
+    with core.use(backend), core.use_threads(threads and min(threads, cores)):
+        if core.get_backend() is core.get_backend("numpy") and not (
+            backend or os.environ.get("MINIHASH_BACKEND")
+        ):
+            try:
+                core.get_backend("numba")
+            except ValueError as error:
+                warnings.warn(f"{error}: NumPy computes alone, which is slower", stacklevel=3)
         core.get_threads()
         yield
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from minihash.checks import counted
 from minihash.data import Dataset, Text
 from minihash.files import checkpoint
 from minihash.files.spec import encode, kept
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 FILE = "model.safetensors"
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Model:
     """Base of all models. dataset: the name of what it was trained on. epochs, steps: how far."""
 
@@ -43,11 +44,13 @@ class Model:
     METRICS: ClassVar[dict[str, tuple[str, str]]]
     SHORT: ClassVar[str]  # the first one's name in a line of progress
     UNIT: ClassVar[str]  # what a test set is counted in
+    RISES: ClassVar[bool] = False  # whether the first metric grows as it gets better
     READ: ClassVar[tuple[str, ...]] = ()  # the choices that `load` is told of
 
     def __repr__(self) -> str:
         kind, layers = type(self).__name__, len(self.network.layers)
-        return f"{kind}({self.dataset!r}, {layers} layers, {self.epochs} epochs)"
+        sizes = f"{counted(layers, 'layer')}, {counted(self.epochs, 'epoch')}"
+        return f"{kind}({self.dataset!r}, {sizes})"
 
     @staticmethod
     def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Any:
@@ -62,9 +65,10 @@ class Model:
     @classmethod
     def begun(cls, config: "Config", data: Dataset | Text) -> "Model":
         """The model of a new run, without parameters. Raises ValueError for wrong choices."""
-        common = {"params": {}, "training": config.training()}
+        own = cls.choices(config, data)
+        common = {"params": {}, "training": config.training(own["network"])}
         common["dataset"] = Path(config.dataset).name  # without the folder of one's own file
-        return cls(**common, **cls.choices(config, data))
+        return cls(**common, **own)
 
     @classmethod
     def choices(cls, config: "Config", data: Any) -> dict[str, object]:

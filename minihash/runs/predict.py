@@ -2,21 +2,35 @@
 
     index     an example of the test set
     .npy      one example or a batch of them, in the units of the training data (units.py)
+    .csv      a row an example, numbers alone, in these units too; a first row of names is passed
     image     any that Pillow reads, made as large and as grey as the data set's images, its white
               what is white in the training data
+    -         one of the last three, through standard input: its first bytes tell which
 
 Digits of MNIST are bright on dark; a scan is dark on bright, and is to be inverted.
 """
 
+import io
 import math
+import re
+import shutil
 import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import numpy as np
 
 from minihash.data import Dataset
+from minihash.data.damage import opened
+from minihash.data.npy import read_npy
 from minihash.data.pictures import read_picture
-from minihash.runs.examples import Classifier
+from minihash.runs.examples import BATCH, Classifier
+
+PIPE = "standard input"
 
 
 def indexed(model: Classifier, data: Dataset, index: int) -> tuple[np.ndarray, int]:
@@ -33,30 +47,82 @@ def indexed(model: Classifier, data: Dataset, index: int) -> tuple[np.ndarray, i
     return data.x_test[index : index + 1], int(data.y_test[index])
 
 
-def array(model: Classifier, path: Path) -> np.ndarray:
-    """The examples of an .npy file, (examples, features).
+def of_file(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
+    """The examples of a file, (examples, features).
 
-    Raises FileNotFoundError, ValueError for one that holds anything else.
+    Raises FileNotFoundError, ValueError for what the network does not take, ImportError for a
+    picture without Pillow.
     """
-    try:
-        x = np.load(path, allow_pickle=False)
-    except (EOFError, ValueError) as error:
-        raise ValueError(
-            f"{path} is no readable .npy file ({error}): save it with numpy.save"
-        ) from None
+    read = {".npy": read_npy, ".csv": read_rows}.get(path.suffix.lower())
+    if read is None:
+        return image(model, path, invert)
+    if invert:
+        raise ValueError(f"--invert is for an image file, got {path}: leave it out")
+    return array(model, read(path), str(path))
+
+
+def read_rows(path: Path) -> np.ndarray:
+    """The rows of a .csv file, (rows, columns): int64 if all are whole numbers, else float64.
+
+    Raises ValueError for anything but numbers, FileNotFoundError without the file.
+    """
+    told = "is no table of numbers ({}): give a row an example, with commas between its numbers"
+    with opened(path, told) as file, io.TextIOWrapper(file, "utf-8-sig") as text:
+        first = text.readline()
+        separator = max(",;\t", key=first.count)
+        header = re.search(r"[^\d\s.,;+-]", re.sub(r"\d[eE]|nan|inf", "", first)) is not None
+        if not header:
+            text.seek(0)
+        lines = (line for line in text if line.strip())
+        if (line := next(lines, None)) is None:
+            raise ValueError("no row")
+        x = np.loadtxt(chain([line], lines), delimiter=separator, ndmin=2, comments=None)
+    whole = np.abs(x).max() <= 2**53 and np.array_equal(x, np.floor(x))
+    return x.astype(np.int64) if whole else x
+
+
+@contextmanager
+def piped(stream: BinaryIO) -> Iterator[Path]:
+    """What comes through a stream, as a file whose name ends as its first bytes ask for.
+
+    Raises ValueError for an empty one, and names it instead of the file in what is raised within.
+    """
+    with TemporaryDirectory(prefix="minihash-") as folder:
+        path = Path(folder, PIPE)
+        with open(path, "wb") as file:
+            shutil.copyfileobj(stream, file)
+        with open(path, "rb") as file:
+            start = file.read(1000)
+        if not start:
+            raise ValueError(f"{PIPE} is empty: expected an .npy file, an image or rows of numbers")
+        if start.startswith(np.lib.format.MAGIC_PREFIX):
+            path = path.rename(path.with_suffix(".npy"))
+        elif re.fullmatch(rb"[\t\n\r -~]+", start) and not re.match(rb"P[1-7]\s|/\*", start):
+            path = path.rename(path.with_suffix(".csv"))  # text, and no picture that is written so
+        try:
+            yield path
+        except ValueError as error:
+            raise ValueError(str(error).replace(str(path), PIPE)) from error
+
+
+def array(model: Classifier, x: np.ndarray, name: str) -> np.ndarray:
+    """The examples of an array, one or a batch of them, as (examples, features).
+
+    Raises ValueError, which names it, for one that holds anything else.
+    """
     shape, features, units = model.shape, model.features, model.known_units
     if units.channels_last and x.shape[-3:] == (*shape[1:], shape[0]):
         x = np.moveaxis(x, -1, -3)
     known = (shape, (features,), (1, *shape[-2:]))
     if (x.shape not in known and x.shape[1:] not in known) or x.size == 0:
         raise ValueError(
-            f"{path} has shape {x.shape}: expected one example {shape} or ({features},), or a "
+            f"{name} has shape {x.shape}: expected one example {shape} or ({features},), or a "
             "batch of them"
         )
     if x.dtype.kind not in "buif":
-        raise ValueError(f"{path} holds {x.dtype}: expected numbers")
+        raise ValueError(f"{name} holds {x.dtype}: expected numbers")
     x = x if x.shape[1:] in known else x[None]
-    return units.bring(x, str(path), len(shape) > 1).reshape(-1, features)
+    return units.bring(x, name, len(shape) > 1).reshape(-1, features)
 
 
 def image(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
@@ -94,19 +160,23 @@ def image(model: Classifier, path: Path, invert: bool = False) -> np.ndarray:
     return pixels.reshape(1, -1)
 
 
-def predictions(model: Classifier, x: np.ndarray) -> list[dict]:
-    """For each example of x (examples, features): label, class, and the probability of each class.
+def predictions(
+    model: Classifier, given: Iterable[tuple[str, np.ndarray]]
+) -> Iterator[tuple[str, int, dict]]:
+    """For each example of each input (its name, and x (examples, features)): the name, the number
+    of the example in it, and its label, class, and the probability of each class.
 
-    Raises ValueError if a probability is not finite, as those of a run that diverged are.
+    Inputs are asked for one by one, and examples are computed in batches, whatever input they are
+    of. Raises ValueError if a probability is not finite, as those of a run that diverged are.
     """
-    p = model.probabilities(x)
-    if not np.isfinite(p).all():
-        raise ValueError("the network answers with what is no number: its training has diverged")
-    return [
-        {
-            "label": int(row.argmax()),
-            "class": model.class_names[row.argmax()],
-            "probabilities": row.tolist(),
-        }
-        for row in p
-    ]
+    rows = ((name, k, row) for name, x in given for k, row in enumerate(x))
+    while batch := list(islice(rows, BATCH)):
+        p = model.probabilities(np.stack([row for _, _, row in batch]))
+        if not np.isfinite(p).all():
+            raise ValueError(
+                "the network answers with what is no number: its training has diverged"
+            )
+        for (name, k, _), row in zip(batch, p, strict=True):
+            label = int(row.argmax())
+            found = {"label": label, "class": model.class_names[label]}
+            yield name, k, found | {"probabilities": row.tolist()}

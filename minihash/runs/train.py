@@ -6,8 +6,10 @@ moments, killed and resumed, it ends with the same model, bit for bit.
 """
 
 import math
+import re
 import shlex
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -19,8 +21,10 @@ from types import FrameType
 import numpy as np
 
 from minihash import training
+from minihash.checks import counted
 from minihash.data import Dataset, Text
 from minihash.networks.storage import counts
+from minihash.runs import creation
 from minihash.runs import folder as disk
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.folder import Run
@@ -28,28 +32,37 @@ from minihash.runs.kinds import KINDS
 from minihash.runs.machine import check_memory, machine, peak_memory
 from minihash.runs.model import FILE
 from minihash.runs.progress import Progress
+from minihash.runs.validation import named, split
 
-FREE = ("epochs", "data_dir", "backend", "threads")  # what may change when a run is resumed
+# What may change when a run is resumed: where and how fast it computes, and when it ends.
+FREE = ("epochs", "patience", "data_dir", "backend", "threads")
+# What the config of the run reads as it is typed.
+TYPED = ("hash_options", "compression", "validation")
 
 
 class Stopped(Exception):
     """The run was told to stop, and is saved in `folder`. number: of the signal."""
 
     def __init__(self, number: int, folder: Path, run: Run) -> None:
-        where = f"stopped after {run.state.epoch} of {run.config.epochs} epochs"
+        where = f"stopped after {run.state.epoch} of {counted(run.config.epochs, 'epoch')}"
         if run.state.batch:
-            where += f" and {run.state.batch} batches"
+            where += f" and {counted(run.state.batch, 'batch', 'es')}"
         super().__init__(f"{where}; go on with: {resume_command(folder)}")
         self.number = number
 
 
 def resume_command(folder: Path) -> str:
-    """What to type.
+    """What to type, in the shell of this system.
 
     >>> resume_command(Path("runs/digits-001"))
     'minihash train --resume runs/digits-001'
     """
-    return f"minihash train --resume {shlex.quote(str(folder))}"
+    name = str(folder)
+    if sys.platform != "win32":
+        name = shlex.quote(name)
+    elif re.search(r"[^\w\\/:.-]", name):
+        name = f'"{name}"'  # the one quote that both of its shells know; no name holds one
+    return f"minihash train --resume {name}"
 
 
 def begin(
@@ -66,21 +79,31 @@ def begin(
     """
     with machine(config.backend, config.threads):
         if out is not None:
-            disk.check_free(out)
+            creation.check_free(out)
         kind = KINDS[config.model].model
         check_place(config.dataset, config.data_dir, download)
         config.training()  # raises before the data are read
         own = {name: getattr(config, name) for name in kind.READ}
         data = kind.load(config.dataset, config.data_dir, download, **own)
         progress = progress or Progress()
-        if is_own(config.dataset) and isinstance(data, Dataset):
-            progress.say(data.about(config.standardise))
+        own_set = is_own(config.dataset) and isinstance(data, Dataset)
+        taken_for = data.about(config.standardise) if own_set else ""
+        fingerprint, (data, held) = disk.fingerprint(data), _split(config, data)
         model = kind.begun(config, data)
         model.check(data)
         check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
+        if taken_for:  # by a network that takes them: an error stands alone
+            progress.say(taken_for)
         state = training.start(model.network, model.training, np.dtype(config.dtype).type)
-        run = Run(config, replace(model, params=state.params), state, disk.fingerprint(data))
-        return _train(run, data, lambda: disk.create(out, run), progress)
+        run = Run(config, replace(model, params=state.params), state, fingerprint)
+        return _train(run, data, held, lambda: creation.create(out, run), progress)
+
+
+def _split(config: Config, data: Dataset | Text) -> tuple[Dataset | Text, Dataset | Text | None]:
+    """What to train and to test with, and what to validate with."""
+    if config.validation is None:
+        return data, None
+    return split(data, config.validation, config.seed)
 
 
 def resume(
@@ -109,15 +132,16 @@ def resume(
             disk.save(folder, run)  # a kill may have come between two files
             return folder
 
-        return _train(run, data, open_folder, progress or Progress())
+        data, held = _split(run.config, data)
+        return _train(run, data, held, open_folder, progress or Progress())
 
 
 def _with_choices(run: Run, folder: Path, given: dict) -> Run:
     """The run with its free choices changed. Raises ValueError for others that differ."""
     for name, value in given.items():
         was = getattr(run.config, name)
-        if name == "hash_options":  # as text, which the run's hash can read
-            value = replace(run.config, hash_options=value).hash_options
+        if name in TYPED:
+            value = getattr(replace(run.config, **{name: value}), name)
         moved = name == "dataset" and is_own(value) and is_own(was)
         if value != was and name not in FREE and not moved:
             raise ValueError(
@@ -135,11 +159,15 @@ def _with_choices(run: Run, folder: Path, given: dict) -> Run:
 
 
 def _train(
-    run: Run, data: Dataset | Text, open_folder: Callable[[], Path], progress: Progress
+    run: Run,
+    data: Dataset | Text,
+    held: Dataset | Text | None,
+    open_folder: Callable[[], Path],
+    progress: Progress,
 ) -> dict:
     """All steps that are left. The folder is opened after the first of them."""
     folder, stop, then = None, Stop(), time.perf_counter()
-    steps = run.initial.learn(run.state, data)
+    steps = () if run.finished else run.initial.learn(run.state, data)
     with stop, progress.shown(run):
         for state, report in steps:
             if folder is None:
@@ -148,19 +176,27 @@ def _train(
             now = time.perf_counter()
             run, then = replace(run, state=state, seconds=run.seconds + now - then), now
             if state.batch == 0:
-                measured = run.model.measure(data)
+                measured = _measured(run, data, held)
                 now = time.perf_counter()
                 run, then = _with_epoch(run, report, measured, now - then), now
                 _save(folder, run)
             progress.step(run, report)
-            if stop.number and not run.finished:
+            if run.finished:
+                break
+            if stop.number:
                 _save(folder, run)
                 raise Stopped(stop.number, folder, run)
     return summary(run, folder or open_folder())
 
 
+def _measured(run: Run, data: Dataset | Text, held: Dataset | Text | None) -> dict[str, float]:
+    """The metrics after an epoch, on validation examples and on the test set."""
+    now = replace(run.initial, params=run.state.params)
+    return ({} if held is None else named(now.measure(held))) | now.measure(data)
+
+
 def _with_epoch(run: Run, report: dict, measured: dict[str, float], seconds: float) -> Run:
-    """The run with a line of metrics for the epoch that is over."""
+    """The run with a line of metrics for the epoch that is over, and what is best by now."""
     if not math.isfinite(report["loss"]) and all(
         math.isfinite(m["loss"] or 0) for m in run.metrics
     ):
@@ -171,7 +207,8 @@ def _with_epoch(run: Run, report: dict, measured: dict[str, float], seconds: flo
         )
     of_epoch = {name: value for name, value in report.items() if name != "batches"}
     metrics = of_epoch | measured | {"seconds": round(run.seconds + seconds, 3)}
-    return replace(run, metrics=(*run.metrics, metrics), seconds=0.0)
+    run = replace(run, metrics=(*run.metrics, metrics), seconds=0.0)
+    return replace(run, best=run.state.params) if run.best_epoch == run.state.epoch else run
 
 
 def _save(folder: Path, run: Run) -> None:
@@ -185,16 +222,19 @@ def _save(folder: Path, run: Run) -> None:
 def summary(run: Run, folder: Path) -> dict:
     """What came out: model and its metrics, sizes, bytes, seconds, and where it all is.
 
-    bytes_on_disk: of the model's file. peak_memory: bytes of this process, all told.
+    bytes_on_disk: of the model's file. peak_memory: bytes of this process, all told. best_epoch,
+    with validation alone: the one that the model and its metrics are of.
     """
-    last = run.metrics[-1]
+    of_best = {"best_epoch": run.best_epoch} if run.best_epoch else {}
+    shown = run.metrics[run.best_epoch - 1]  # without a best one, the last
     return {
         "model": run.config.model,
-        **{name: last[name] for name in last if name not in ("epoch", "rate", "seconds")},
+        **{name: shown[name] for name in shown if name not in ("epoch", "rate", "seconds")},
         **counts(run.initial.network),
         "bytes_on_disk": (folder / FILE).stat().st_size,
         "peak_memory": peak_memory(),
         "epochs": run.state.epoch,
+        **of_best,
         "seconds": round(sum(metrics["seconds"] for metrics in run.metrics), 3),
         "run": str(folder),
     }

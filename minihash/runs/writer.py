@@ -1,20 +1,20 @@
-"""Models of text: the next character, given all before (language_model.py,
-language.py).
+"""Models of text: the next character, or byte, given all before (language_model.py, language.py).
 
-Characters are bytes. The vocabulary is that of the text it was trained on; another text can be read
-if all its bytes are in there.
+The vocabulary is that of the text it was trained on; another text can be read if all its characters
+are in there.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from minihash import data as datasets
+from minihash.checks import counted
 from minihash.data import Text
+from minihash.data.text import TOKENS
 from minihash.networks.language_model import LanguageModel
 from minihash.runs.model import Model
 from minihash.training import State, language
@@ -23,32 +23,63 @@ if TYPE_CHECKING:
     from minihash.runs.config import Config
 
 HELD_OUT = 2  # characters that bits per character takes at least
+ASCII = 128  # bytes below are characters
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Writer(Model):
-    """A language model. vocabulary: its bytes, increasing. length: characters a training step."""
+    """A language model. vocabulary: its code points, or bytes, increasing. length: characters a
+    training step. tokens: as for `read_text`; files that do not say it are of bytes."""
 
     vocabulary: tuple[int, ...]
     length: int
+    tokens: str = "bytes"
 
-    METRICS: ClassVar = {"bits_per_character": ("bits per character", "")}
+    METRICS: ClassVar = {
+        "bits_per_character": ("bits per character", ""),
+        "bits_per_byte": ("bits per byte", ""),  # instead, where they are not the same
+    }
     SHORT: ClassVar[str] = "bits"
-    UNIT: ClassVar[str] = "held-out characters"
+    READ: ClassVar = ("tokens",)
 
     @staticmethod
-    def load(name: str, data_dir: str | Path | None = None, download: bool = False) -> Text:
+    def load(
+        name: str,
+        data_dir: str | Path | None = None,
+        download: bool = False,
+        tokens: str = "characters",
+    ) -> Text:
         """As `minihash.data.load_text`. Raises ValueError for a data set that is no text."""
         if name in datasets.NAMES:
             known = ", ".join(datasets.TEXTS)
             raise ValueError(f"{name} is no text: name {known}, or a text file, by --dataset")
-        return datasets.load_text(name, data_dir, download)
+        return datasets.load_text(name, data_dir, download, tokens)
+
+    def reload(self, name: str, *places: Any, **options: Any) -> Text:
+        """As `load`, in this model's tokens."""
+        return self.load(name, *places, tokens=self.tokens, **options)
 
     @classmethod
     def choices(cls, config: "Config", data: Text) -> dict[str, object]:
-        """The network on the bytes of the text."""
-        network, vocabulary = config.network(len(data.vocabulary)), tuple(data.vocabulary)
-        return {"network": network, "vocabulary": vocabulary, "length": config.length}
+        """The network on the characters of the text."""
+        known = data.vocabulary
+        return {
+            "network": config.network(len(known)),
+            "vocabulary": tuple(map(ord, known)) if isinstance(known, str) else tuple(known),
+            "length": config.length,
+            "tokens": "characters" if isinstance(known, str) else "bytes",
+        }
+
+    @property
+    def token(self) -> str:
+        """What it reads and writes: a "character" or a "byte". A byte of ASCII is a character."""
+        of_bytes = self.tokens == "bytes" and max(self.vocabulary) >= ASCII
+        return "byte" if of_bytes else "character"
+
+    @property
+    def UNIT(self) -> str:
+        """What is held out."""
+        return f"held-out {self.token}s"
 
     @property
     def language(self) -> LanguageModel:
@@ -59,8 +90,9 @@ class Writer(Model):
     @property
     def alphabet(self) -> Text:
         """A text of no characters, to encode and decode."""
-        none = np.empty(0, np.uint8)
-        return Text(self.dataset, none, none, bytes(self.vocabulary))
+        known = self.vocabulary
+        vocabulary = bytes(known) if self.tokens == "bytes" else "".join(map(chr, known))
+        return Text(self.dataset, np.empty(0), np.empty(0), vocabulary)
 
     def check(self, data: Text) -> None:
         """Raises ValueError if too little is held out, or holds what is not in the vocabulary."""
@@ -70,8 +102,8 @@ class Writer(Model):
         """The tokens to test with."""
         if len(data.validation) < HELD_OUT:
             raise ValueError(
-                f"the last tenth of {data.name} has {len(data.validation)} characters, too few to "
-                "test with: give a longer text"
+                f"the last tenth of {data.name} has {counted(len(data.validation), self.token)}, "
+                "too few to test with: give a longer text"
             )
         return self.alphabet.encode(data.decode(data.validation))
 
@@ -79,8 +111,10 @@ class Writer(Model):
         """Raises ValueError unless its layers are a language model on its vocabulary."""
         if not isinstance(self.vocabulary, tuple) or type(self.length) is not int:
             raise ValueError("its parts are not those of a language model")
-        known, size = bytes(self.vocabulary), self.language.embedding.weight.shape[0]
-        if len(known) != size or bytes(sorted(set(known))) != known:
+        if self.tokens not in TOKENS:
+            raise ValueError(f"its tokens are {str(self.tokens)[:80]!r}")
+        known, size = self.alphabet.vocabulary, self.language.embedding.weight.shape[0]
+        if len(known) != size or sorted(set(known)) != list(known):
             raise ValueError("its vocabulary does not fit its network")
 
     def learn(self, state: State, data: Text) -> Iterator[tuple[State, dict]]:
@@ -88,12 +122,12 @@ class Writer(Model):
         return language.steps(self.language, self.training, state, data.train, self.length)
 
     def measure(self, data: Text) -> dict[str, float]:
-        """Bits per character of the last tenth of the text."""
+        """Bits per character, or byte, of the last tenth of the text."""
         bits = language.bits_per_character(self.language, self.params, self._held_out(data))
-        return {"bits_per_character": bits}
+        return {f"bits_per_{self.token}": bits}
 
     def count(self, data: Text) -> int:
-        """Characters to test with."""
+        """Characters, or bytes, to test with."""
         return len(data.validation)
 
     def about(self) -> dict[str, object]:
@@ -109,9 +143,11 @@ class Writer(Model):
         """
         if not all(np.isfinite(array).all() for array in self.params.values()):
             raise ValueError("the network knows no numbers any more: its training has diverged")
-        newline = 10 if 10 in self.vocabulary else self.vocabulary[0]
-        before = bytes([newline]) if prompt is None else os.fsencode(prompt)
-        tokens = self.alphabet.encode(before)
+        if prompt is None:
+            newline = self.vocabulary.index(10) if 10 in self.vocabulary else 0
+            tokens, shown = np.array([newline]), []
+        else:
+            tokens = shown = self.alphabet.encode(prompt)
         after = language.generate(self.language, self.params, tokens, length, temperature, seed)
-        shown = b"" if prompt is None else before
-        return (shown + self.alphabet.decode(after)).decode("utf-8", "replace")
+        text = self.alphabet.decode([*shown, *after])
+        return text.decode("utf-8", "replace") if isinstance(text, bytes) else text

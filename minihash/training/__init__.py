@@ -2,6 +2,7 @@
 
 from minihash.training.loop import (
     LOSSES,
+    Evaluation,
     State,
     Training,
     batches,
@@ -16,6 +17,7 @@ from minihash.training.loop import (
 
 __all__ = [
     "LOSSES",
+    "Evaluation",
     "State",
     "Training",
     "batches",

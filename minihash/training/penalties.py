@@ -25,13 +25,13 @@ arXiv 1711.05101, algorithm 2; SoftTie: Duong et al., ACL 2015, soft sharing bet
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from minihash import core
 from minihash.checks import parameter, real_field
-from minihash.hashes import balance
+from minihash.derived import derived
+from minihash.hashes.balance import BLOCK
 from minihash.weights import VirtualWeight
 
 Params = dict[str, np.ndarray]
@@ -154,7 +154,7 @@ class GroupLasso(Penalty):
     weight: a matrix. Its rows are the groups, of n_g entries of its table each; no entry is in two.
     Under Identity the groups are the rows of a dense layer (its outputs), or with `.T` its columns
     (its inputs). Under Lookup they are any groups, filled up with sign 0 where one is shorter.
-    Raises TypeError or ValueError for anything else.
+    Raises TypeError or ValueError for anything else; for an entry in two groups when it is used.
 
     >>> from minihash.hashes import Identity
     >>> penalty = GroupLasso(1.0, VirtualWeight((2, 4), Identity(8), "W"))
@@ -175,38 +175,48 @@ class GroupLasso(Penalty):
             raise ValueError(
                 f"the weight of GroupLasso must have shape (groups, entries), got {w.shape}"
             )
-        if balance(w.hash, w.size, w.first_id).load.max() > 1:
-            raise ValueError(
-                f"no entry of the table {w.table!r} may be in two groups, as it is under "
-                f"{type(w.hash).__name__}; group the entries of the table with an Identity hash"
-            )
 
     @property
     def names(self) -> tuple[str, ...]:
         return (self.weight.table,)
 
-    @cached_property
+    @derived
     def least(self) -> np.ndarray:
         """strength sqrt(n_g) of each group: float64 (groups,)."""
+        self._refuse_overlap()
         ones = core.gather(np.ones(self.weight.hash.buckets), self.weight)
         return self.strength * np.sqrt(np.abs(ones).sum(axis=1))
 
     def value(self, params: Params) -> float:
-        V = core.gather(params[self.weight.table], self.weight)
-        return float(self.least @ _row_norms(V))
+        least = self.least  # before V is made: it refuses a weight that is far too large
+        return float(least @ _row_norms(core.gather(params[self.weight.table], self.weight)))
 
     @np.errstate(invalid="ignore", over="ignore", divide="ignore")
     def shrink(self, before: Params, after: Params, rate: float) -> Params:
-        table = after[self.weight.table]
+        table, least = after[self.weight.table], rate * self.least
         V = core.gather(table, self.weight)
         norms = _row_norms(V)
-        least = rate * self.least
         lost = np.where(norms <= least, 1, least / norms)
         V *= lost[:, None].astype(V.dtype)
         return {self.weight.table: table - core.scatter_add(V, self.weight)}
 
     def check(self, params: Params) -> None:
         parameter(params, self.weight.table, (self.weight.hash.buckets,))
+        self._refuse_overlap()
+
+    def _refuse_overlap(self) -> None:
+        """Ends at the first entry that is in two, however large the weight is."""
+        w = self.weight
+        met = np.zeros(w.hash.buckets, bool)
+        for start in range(w.first_id, w.first_id + w.size, BLOCK):
+            ids = np.arange(start, min(start + BLOCK, w.first_id + w.size), dtype=np.uint64)
+            buckets = w.hash.bucket(ids)[w.hash.sign(ids) != 0]
+            if met[buckets].any() or np.unique(buckets).size < buckets.size:
+                raise ValueError(
+                    f"no entry of the table {w.table!r} may be in two groups, as it is under "
+                    f"{type(w.hash).__name__}; group the entries of the table with an Identity hash"
+                )
+            met[buckets] = True
 
 
 @dataclass(frozen=True)

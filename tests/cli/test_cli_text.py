@@ -16,7 +16,9 @@ from minihash.data import read_text
 from minihash.files import checkpoint
 from minihash.networks.language_model import language_model
 from minihash.runs import folder as disk
+from minihash.runs.config import Config
 from minihash.runs.kinds import load_model
+from minihash.runs.writer import Writer
 from minihash.training import Training, start
 from minihash.training.language import bits_per_character, generate, steps
 from minihash.training.optimisers import Adam, Clipped
@@ -63,7 +65,8 @@ def trained_by_hand(text, epochs=3, **choices):
 def test_a_run_is_what_the_library_computes(whole, capsys):
     text, trained = read_text("play.txt"), load_model(whole)
     model, params = trained_by_hand(text)
-    assert trained.network == model.network and bytes(trained.vocabulary) == text.vocabulary
+    assert trained.network == model.network and trained.tokens == "characters"
+    assert "".join(map(chr, trained.vocabulary)) == text.vocabulary
     assert all(np.array_equal(trained.params[name], a) for name, a in params.items())
     bits = bits_per_character(model, params, text.validation)
     metrics = [json.loads(line) for line in (whole / "metrics.jsonl").read_text().splitlines()]
@@ -110,24 +113,85 @@ def test_progress_has_bits(here, capsys):
 def test_generated_text_is_the_librarys(whole, capsys):
     text, model = read_text("play.txt"), load_model(whole)
     flags = ["--length", "40", "--temperature", "0.5", "--seed", "9", "--prompt", "to be"]
-    prompt = text.encode(b"to be")
+    prompt = text.encode("to be")
     after = generate(model.language, model.params, prompt, 40, 0.5, 9)
-    expected = "to be" + text.decode(after).decode()
+    expected = "to be" + text.decode(after)
     assert printed(capsys, "generate", whole, *flags) == expected + "\n"
     assert json.loads(printed(capsys, "generate", whole, *flags, "--json")) == {"text": expected}
-    newline = generate(model.language, model.params, text.encode(b"\n"), 500, 1.0, 0)
+    newline = generate(model.language, model.params, text.encode("\n"), 500, 1.0, 0)
     shown = printed(capsys, "generate", whole / "model.safetensors")
-    assert shown == text.decode(newline).decode() + "\n"
+    assert shown == text.decode(newline) + "\n"
 
 
-def test_text_of_any_alphabet_is_read_and_written(here, capsys):
-    """Characters are bytes: a prompt may be more of them than it has letters."""
-    Path("play.txt").write_text("für über wäre \n" * 40, "utf-8")
-    assert main(["train", *SMALL.split(), "--epochs", "1", "--out", "run", "--quiet"]) == 0
+UMLAUTS = "für über wäre \n" * 40
+
+
+@pytest.fixture
+def umlauts(here):
+    """Runs on a text of more bytes than characters: run, of characters; bytes, of bytes."""
+    Path("play.txt").write_text(UMLAUTS, "utf-8")
+    for tokens, out in (("characters", "run"), ("bytes", "bytes")):
+        flags = [*SMALL.split(), "--epochs", "1", "--tokens", tokens, "--out", out, "--quiet"]
+        assert main(["train", *flags]) == 0
+
+
+def test_characters_of_any_alphabet_are_read_counted_and_written(umlauts, capsys):
+    model, count = load_model("run"), len(UMLAUTS) // 10
+    assert "".join(map(chr, model.vocabulary)) == "\n befrwäü"
+    found = json.loads(printed(capsys, "eval", "run", "--json"))
+    text = read_text("play.txt")
+    bits = bits_per_character(model.language, model.params, text.validation)
+    assert found == {"bits_per_character": bits, "characters": count, "dataset": "play"}
+    for length in (1, 30):
+        flags = "--json", "--prompt", "wä", "--length", length
+        written = json.loads(printed(capsys, "generate", "run", *flags))["text"]
+        assert written[:2] == "wä" and len(written) == length + 2
+    assert main(["generate", "run", "--prompt", "wöre"]) == 2
+    error = capsys.readouterr().err
+    assert error == ("minihash: error: 'ö' does not occur in the training text: leave it out\n")
+
+
+def test_bytes_are_called_bytes(umlauts, capsys):
+    count = -(-len(UMLAUTS.encode()) // 10)
+    found = json.loads(printed(capsys, "eval", "bytes", "--json"))
+    assert found.keys() == {"bits_per_byte", "bytes", "dataset"} and found["bytes"] == count
+    shown = printed(capsys, "eval", "bytes")
+    assert (
+        shown == f"bits per byte  {found['bits_per_byte']:.4f}  of {count} held-out bytes of play\n"
+    )
     for length in (1, 30):
         flags = "--json", "--prompt", "ü", "--length", length
-        text = json.loads(printed(capsys, "generate", "run", *flags))["text"]
+        text = json.loads(printed(capsys, "generate", "bytes", *flags))["text"]
         assert text[0] == "ü" and (length + 1) // 2 < len(text) <= length + 1
+    assert main(["train", "--resume", "bytes", "--epochs", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("bits per byte ") and "epoch 2/2: loss" in err and ", bits " in err
+
+
+def test_a_model_is_of_the_tokens_that_its_text_has(here):
+    """Whatever the choices say: the text may have been read by hand."""
+    Path("play.txt").write_text(UMLAUTS, "utf-8")
+    for tokens in ("characters", "bytes"):
+        text, config = read_text("play.txt", tokens=tokens), Config(model="rnn", dataset="x")
+        model = Writer.begun(config, text)
+        assert model.tokens == tokens and model.alphabet.vocabulary == text.vocabulary
+
+
+def test_a_run_saved_when_all_were_of_bytes_goes_on_with_them(umlauts, here):
+    """What such a run was of is not said in its files."""
+    Path("old").mkdir()
+    for name in ("resume", "model"):
+        spec, arrays = checkpoint.load(f"bytes/{name}.safetensors")
+        assert spec["model"].pop("tokens") == "bytes"
+        if name == "resume":
+            assert spec["config"].pop("tokens") == "bytes"
+        checkpoint.save(f"old/{name}.safetensors", spec, arrays)
+    assert load_model("old").write("ü", 5) == load_model("bytes").write("ü", 5)
+    for run in ("old", "bytes"):
+        assert main(["train", "--resume", run, "--epochs", "2", "--quiet"]) == 0
+        assert disk.config_of(Path(run)).tokens == "bytes"
+    old, new = (Path(run, "model.safetensors").read_bytes() for run in ("old", "bytes"))
+    assert old == new
 
 
 def test_another_text_is_measured_in_the_vocabulary_of_the_first(whole, capsys):
@@ -135,11 +199,11 @@ def test_another_text_is_measured_in_the_vocabulary_of_the_first(whole, capsys):
     Path("two.txt").write_text("to" * 100)
     found = json.loads(printed(capsys, "eval", whole, "--dataset", "two.txt", "--json"))
     model = load_model(whole)
-    tokens = read_text("play.txt").encode(b"to" * 10)
+    tokens = read_text("play.txt").encode("to" * 10)
     assert found["bits_per_character"] == bits_per_character(model.language, model.params, tokens)
     Path("strange.txt").write_text("tü" * 100)
     assert main(["eval", str(whole), "--dataset", "strange.txt"]) == 2
-    assert "is not in the vocabulary: leave it out" in capsys.readouterr().err
+    assert "'ü' does not occur in the training text: leave it out" in capsys.readouterr().err
 
 
 KILLS_ITSELF = """
@@ -217,9 +281,9 @@ def test_layers_are_trained_killed_and_resumed_and_write(here, capsys):
     bits = bits_per_character(model, params, text.validation)
     capsys.readouterr()
     assert json.loads(printed(capsys, "eval", "run", "--json"))["bits_per_character"] == bits
-    after = generate(model, params, text.encode(b"to"), 20, 1.0, 3)
+    after = generate(model, params, text.encode("to"), 20, 1.0, 3)
     found = printed(capsys, "generate", "run", "--prompt", "to", "--length", "20", "--seed", "3")
-    assert found == "to" + text.decode(after).decode() + "\n"
+    assert found == "to" + text.decode(after) + "\n"
     shown = printed(capsys, "inspect", "run")
     assert shown.count("LSTM") == 2 and "lstm2.bias_hh" in shown
 
@@ -251,6 +315,7 @@ def test_a_saved_state_that_is_none_is_refused(whole, capsys):
 WRONG = {
     "vocabulary": (10**18, [], ["a"] * KINDS, list(range(KINDS - 1)), [1] * KINDS, [300] * KINDS),
     "length": ("8", None, 1.5),
+    "tokens": ("words", None, 3, []),
     "dataset": (3, None),
     "type": ("Classifier", "Autoencoder", "Model", 3, None),
     "network": ({"type": "Sequential", "layers": []}, 3),

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from minihash.core import matmul, matmul_backward
-from minihash.core.numba import kernels, products
+from minihash.core.numba import blas, kernels, products
 from minihash.hashes import Uniform
 from minihash.weights import VirtualWeight
 from tests.support import core_cases as cc
@@ -28,7 +28,7 @@ SCRIPT = """
 import json, os, resource, sys
 import numpy as np
 from minihash.networks.arbnet import arbnet
-from minihash.core import set_threads, use
+from minihash.core import run, set_threads, use
 
 sizes, backend, kind, options = json.loads(sys.argv[1])
 set_threads(2)
@@ -49,6 +49,7 @@ def peak():
 
 with use(backend):
     train(*prepare([20, 30, 10], 0.1))  # compiles
+    run([lambda: None] * 2)  # and what waits
     large = prepare(sizes, 0.01)
     child = os.fork()
     if child == 0:
@@ -118,7 +119,7 @@ def forward_and_backward(w: VirtualWeight, batch: int):
 @pytest.mark.parametrize("w", [W, W.T], ids=["V", "V^T"])
 def test_extra_memory_does_not_grow_with_the_batch(w, monkeypatch):
     """Beyond the results there are tiles, of 256 entries here, and partial tables."""
-    monkeypatch.setattr(products, "TILE", 2**8)
+    monkeypatch.setattr(products, "CUT", products.CUT._replace(tile=2**8))
     extra = []
     with cc.with_threads(2):
         forward_and_backward(w, 2)()  # compiles
@@ -134,14 +135,29 @@ def test_extra_memory_does_not_grow_with_the_batch(w, monkeypatch):
 
 
 def test_no_batch_is_so_large_that_v_is_hashed_twice_in_a_pass(monkeypatch):
-    counts, locate = [], kernels.Loops.locate
+    """Uncompiled, so that the calls can be counted."""
+    counts, made = [], kernels.made
 
-    def counted(loops, firsts, columns):
-        counts[-1] += firsts.size * columns
-        return locate(loops, firsts, columns)
+    def counting(*stages):
+        locate, *others = made(*stages)
 
-    monkeypatch.setattr(kernels.Loops, "locate", counted)
-    for batch in BATCHES:
-        counts.append(0)
-        forward_and_backward(W, batch)()
+        def counted(firsts, words, constants):
+            counts[-1] += words.size
+            locate(firsts, words, constants)
+
+        return counted, *others
+
+    monkeypatch.setattr(kernels, "made", counting)
+    monkeypatch.setattr(products, "compiled", lambda body, jit: body)
+    monkeypatch.setattr(blas, "available", lambda: False)
+    products.compiled_for.cache_clear()
+    blas.product_of.cache_clear()
+    try:
+        for batch in BATCHES:
+            counts.append(0)
+            w = VirtualWeight(W.shape, W.hash)  # with a plan of its own
+            forward_and_backward(w, batch)()
+    finally:
+        products.compiled_for.cache_clear()
+        blas.product_of.cache_clear()
     assert counts == [2 * W.size] * 2  # once forward, once backward

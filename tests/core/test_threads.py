@@ -292,6 +292,39 @@ def test_children_of_a_fork_compute_on(without):
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def refuse(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize("room", [0, 1])
+def test_where_no_thread_can_be_started_the_caller_does_all_parts(room, monkeypatch):
+    start, left = threading.Thread.start, iter(range(room))
+
+    def refused(thread: threading.Thread) -> None:
+        refuse(thread) if next(left, None) is None else start(thread)
+
+    set_threads(4)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    for run in (threads.run, threads.run_kernels):
+        done: list[int] = []
+        run([lambda k=k, done=done: done.append(k) for k in range(50)])
+        assert sorted(done) == list(range(50))
+    with pytest.raises(ZeroDivisionError):
+        threads.run([lambda: None, lambda: 1 / 0, lambda: None])
+
+
+def test_without_threadpoolctl_blas_is_left_alone(monkeypatch):
+    monkeypatch.setattr(threads, "ThreadpoolController", None)
+    threads._blas.cache_clear()
+    try:
+        with threadpool_limits(2, "blas"):
+            seen: list[int] = []
+            threads.run([lambda: seen.extend(blas())] * 3)
+            assert set(seen) == {2} == set(blas())
+    finally:
+        threads._blas.cache_clear()
+
+
 def test_the_number_of_threads(monkeypatch):
     default = get_threads()
     assert default >= 1

@@ -146,9 +146,9 @@ def test_tiny_shakespeare_is_the_published_one():
     published("text", "tinyshakespeare.txt")
     text = load_text()
     assert (len(text.train), len(text.validation), len(text.vocabulary)) == (1003854, 111540, 65)
-    assert text.decode(text.train[:14]) == b"First Citizen:"
+    assert text.decode(text.train[:14]) == "First Citizen:"
     whole = text.decode(np.concatenate([text.train, text.validation]))
-    assert hashlib.md5(whole).hexdigest() == "6fb458f1232090904fb40fe944165e91"
+    assert hashlib.md5(whole.encode()).hexdigest() == "6fb458f1232090904fb40fe944165e91"
 
 
 @pytest.mark.parametrize("name", sorted(CATALOGUE))
@@ -210,6 +210,28 @@ def test_data_that_is_nowhere_is_an_error_of_one_line_that_says_where_it_was_sou
         load("mnist", data_dir=nowhere)
     with pytest.raises(FileNotFoundError, match="absent is not a folder"):
         load("mnist", data_dir=nowhere / "absent")
+
+
+def test_who_has_no_home_can_name_a_folder(nowhere, monkeypatch):
+    """Path.home raises for a user whom the system does not know, and asked first it stopped all."""
+
+    def none():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", staticmethod(none))
+    copy_digits(nowhere / "cache" / "minihash" / "mnist")
+    assert len(load("mnist").x_train) == 4000  # by XDG_CACHE_HOME
+    for variable in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(variable)
+    for download in (False, True):
+        with pytest.raises(FileNotFoundError, match=r"no home.*--data-dir.*MINIHASH_DATA"):
+            load("mnist", download=download)
+    folder = nowhere / "cache" / "minihash"
+    assert len(load("mnist", data_dir=folder).x_train) == 4000
+    monkeypatch.setenv("MINIHASH_DATA", str(folder))
+    assert len(load("mnist").x_train) == 4000
+    with pytest.raises(FileNotFoundError, match="cifar10 was not found"):
+        load("cifar10")
 
 
 def test_half_a_set_and_an_unknown_name_are_named(nowhere):

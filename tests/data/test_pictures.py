@@ -39,8 +39,8 @@ def test_a_tiff_of_fewer_bits_says_so(tmp_path, bits, monkeypatch):
     path = saved(tmp_path / "x.tif", RAMP >> (16 - bits))
     opened = Image.open
 
-    def open_(name):
-        file = opened(name)
+    def open_(name, **options):
+        file = opened(name, **options)
         file.tag_v2[258] = (bits,)
         return file
 

@@ -127,7 +127,8 @@ def with_arrays(size: int, *blocks: tuple[int, int]) -> bytes:
 
 HOSTILE = {  # name: (file, what the refusal must say)
     "empty": (b"", "it ends after 0 bytes"),
-    "length 2^64 - 1": (b"\xff" * 16, "a header of 18446744073709551615"),
+    "length 2^64 - 1": (b"\xff" * 8 + b"{" * 8, "a header of 18446744073709551615"),
+    "no safetensors file": (b'{"epoch": 1, "loss": 2.5}', "it is no safetensors file: give one"),
     "length above the file": (sealed(meta(), length=1000), "a header of 1000"),
     "length above the maximum": (sealed(meta(spec=" " * 2**24)), "a header of 16777"),
     "no JSON": (sealed(b"spam"), "header cannot be read"),

@@ -31,7 +31,7 @@ ROOMS = [
     "cli",
     "__main__",
 ]
-LEAVES = ["checks"]  # any room may import these; they import nothing of minihash
+LEAVES = ["checks", "derived"]  # any room may import these; they import nothing of minihash
 PYTHON = sorted(
     path
     for folder in ("minihash", "reference", "tests", "benchmarks")
@@ -152,6 +152,13 @@ def test_files_are_small_and_say_what_they_are(path):
         assert ast.get_docstring(ast.parse(text)), f"{name(path)} has no docstring"
 
 
+@every_engine_file
+def test_nobody_needs_a_home(path):
+    """Path.home and Path.expanduser raise for a service without one: places.py knows what to do."""
+    if path.name != "places.py":
+        assert not re.search(r"\.expanduser\(|Path\.home\(", path.read_text("utf-8"))
+
+
 @every_file
 def test_nothing_is_left_to_do(path):
     marks = "|".join(["TO" + "DO", "FIX" + "ME", "HA" + "CK"])
@@ -159,7 +166,7 @@ def test_nothing_is_left_to_do(path):
 
 
 # Rooms that mypy checks, and the arguments of scalar bodies, which have no types.
-TYPED = ["hashes", "weights", "checks", "layers", "networks"]
+TYPED = ["hashes", "weights", "checks", "derived", "layers", "networks"]
 OF_BODIES = {"i", "residue", "state", "word", "found", "seed", "h", "n"}
 OF_BODIES |= {"a", "r", "p", "kept", "before", "dstate", "x", "y", "dy"}
 
@@ -177,10 +184,10 @@ def test_every_function_but_scalar_bodies_has_types(path):
                 assert not untyped - {"cls"}, at
 
 
-def run(code: str) -> str:
+def run(code: str, folder: Path = ROOT) -> str:
     """What a fresh interpreter prints."""
     process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=120
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=folder, timeout=120
     )
     assert process.returncode == 0, process.stderr
     return process.stdout
@@ -238,12 +245,15 @@ def test_each_name_is_found_first_in_a_process_of_its_own():
     run("from minihash import *; arbnet, Dense, VirtualWeight((2,), hashes.Uniform(3))")
 
 
-@pytest.mark.parametrize("k", range(3))
-def test_the_python_of_the_readme_runs(k, monkeypatch):
+@pytest.mark.parametrize("k", range(4))
+def test_the_python_of_the_readme_runs(k, monkeypatch, tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
-    run(blocks[k])
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    said = run(blocks[k], tmp_path)
+    assert ("print(" in blocks[k]) == bool(said)
+    assert all(len(line) < 120 for line in said.splitlines())
 
 
 def test_type_checkers_see_the_public_names():

@@ -5,13 +5,16 @@ found once is an error.
 """
 
 from tests.mutants.mutant import Mutant
+from tests.mutants.mutants_around import AROUND_MUTANTS
 from tests.mutants.mutants_arrays import ARRAY_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_data import DATA_MUTANTS
+from tests.mutants.mutants_files import FILE_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
+from tests.mutants.mutants_runs import RUN_MUTANTS
 from tests.mutants.mutants_step import STEP_MUTANTS
 from tests.mutants.mutants_training import TRAINING_MUTANTS
 
@@ -25,5 +28,8 @@ LISTS = (
     TRAINING_MUTANTS,
     MODEL_MUTANTS,
     DATA_MUTANTS,
+    AROUND_MUTANTS,
+    FILE_MUTANTS,
+    RUN_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.mutants.copies import ROOT, sound, source
 from tests.mutants.mutants import MUTANTS
+from tests.support.oracles import MISSING
 
 ROOMS = ["hashes", "core", "layers", "training"]
 
@@ -17,6 +18,11 @@ ROOMS = ["hashes", "core", "layers", "training"]
 def verdicts(mutants) -> dict[str, dict]:
     """What pytest said of each mutant, and of the tests on a copy without a bug."""
     return mutants.verdicts()
+
+
+def left_out(verdict: dict) -> bool:
+    """Whether no test was run, since an oracle is missing."""
+    return bool(MISSING) and verdict["code"] == 5
 
 
 def name(mutant) -> str:
@@ -44,12 +50,14 @@ def test_every_file_with_an_equation_or_a_kernel_has_a_mutant():
 @pytest.mark.parametrize("jit", [True, False])
 def test_without_a_bug_the_tests_pass(mutants, verdicts, jit):
     for job in sound(jit, mutants.numbers):
-        assert verdicts[job]["code"] == 0, verdicts[job]["output"]
+        assert verdicts[job]["code"] == 0 or left_out(verdicts[job]), verdicts[job]["output"]
 
 
 @pytest.mark.parametrize("k", range(len(MUTANTS)), ids=lambda k: name(MUTANTS[k]))
 def test_a_mutant_turns_its_test_red(verdicts, k):
     verdict = verdicts.get(str(k))
     assert verdict, "not applied: update the list of mutants"
+    if left_out(verdict):
+        pytest.skip(f"its test needs {', '.join(MISSING)}, which is not installed")
     assert verdict["code"] == 1, f"pytest ended with {verdict['code']}:\n{verdict['output']}"
     assert " failed" in verdict["output"] and "error" not in verdict["output"].splitlines()[-1]

@@ -203,12 +203,14 @@ HEAD = VirtualWeight((3,), Identity(3), "b")
         (lambda: GroupLasso(1.0, "W"), TypeError, "weight of GroupLasso must be a VirtualWeight"),
         (lambda: GroupLasso(1.0, HEAD), ValueError, r"shape \(groups, entries\), got \(3,\)"),
         (
-            lambda: GroupLasso(1.0, VirtualWeight((2, 3), Modulus(5), "W")),
+            lambda: GroupLasso(1.0, VirtualWeight((2, 3), Modulus(5), "W")).least,
             ValueError,
             "no entry of the table 'W' may be in two groups, as it is under Modulus; ",
         ),
         (
-            lambda: GroupLasso(1.0, VirtualWeight((9, 9), Uniform(90), "W")),
+            lambda: GroupLasso(1.0, VirtualWeight((9, 9), Uniform(90), "W")).check(
+                {"W": np.ones(90)}
+            ),
             ValueError,
             "no entry of the table 'W' may be in two groups, as it is under Uniform; ",
         ),
@@ -228,3 +230,11 @@ def test_what_is_no_penalty_is_refused(make, error, message):
     with pytest.raises(error, match=message) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_an_entry_in_two_groups_is_found_however_far_they_are_from_each_other():
+    size = 2**18 + 7  # the last identifiers, alone in their block, are those of the first
+    hash_ = Lookup(size - 1, np.arange(size) % (size - 1))
+    with pytest.raises(ValueError, match="may be in two groups, as it is under Lookup"):
+        GroupLasso(1.0, VirtualWeight((size, 1), hash_, "W")).check({"W": np.ones(size - 1)})
+    GroupLasso(1.0, VirtualWeight((size - 1, 1), hash_, "W")).check({"W": np.ones(size - 1)})

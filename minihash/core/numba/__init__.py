@@ -20,7 +20,7 @@ from functools import partial
 
 import numpy as np
 
-from minihash.compile.jit import HAVE_NUMBA
+from minihash.compile.jit import WHY_NOT
 from minihash.core.numba import kernels
 from minihash.core.numba.columns import column_sum, normalise, normalise_backward
 from minihash.core.numba.convolution import convolve, convolve_backward
@@ -55,7 +55,7 @@ __all__ = [
 
 def available() -> str:
     """Why the backend cannot be used here; empty if it can."""
-    return "" if HAVE_NUMBA else "Numba is not installed; pip install numba"
+    return WHY_NOT
 
 
 def gather(table: np.ndarray, w: VirtualWeight) -> np.ndarray:

@@ -25,6 +25,7 @@ NAMES = (
     ("scipy_cblas_", "", 32),
     ("cblas_", "", 32),
 )
+LETTERS = (("f4", "s"), ("f8", "d"))
 BY_ROWS, AS_IT_IS, TRANSPOSED = np.int32(101), np.int32(111), np.int32(112)
 
 

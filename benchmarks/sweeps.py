@@ -1,0 +1,104 @@
+"""Many small runs: eight of the 4,000 embedded digits, at once on two cores and one by one on one.
+
+    python -m benchmarks.sweeps [--json FILE] [--rounds N]
+
+Every run is a process, forked from one that has the package and the data loaded, and has one
+thread. Verified: each ends with the bits of a run by itself. Memory is what a run shares with no
+other process.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+
+import numpy as np
+
+from benchmarks.measure import Table, alternate, ratio
+from minihash import core
+from minihash.data import load
+from minihash.networks.arbnet import arbnet
+from minihash.training import Training, start, steps
+
+RUNS, EPOCHS = 8, 5
+
+
+def run(seed: int) -> bytes:
+    """A digest of the parameters that a run ends with."""
+    network, training = arbnet((784, 200, 200, 10), seed=seed), Training(EPOCHS, seed=seed)
+    data = load("digits")
+    examples = data.x_train, data.y_train, data.standardiser()
+    *_, (state, _) = steps(network, training, start(network, training), *examples)
+    digest = hashlib.sha256()
+    for name in sorted(state.params):
+        digest.update(state.params[name].tobytes())
+    return digest.digest()
+
+
+def forked(seed: int, cores: set[int]) -> tuple[int, int]:
+    """A process on these cores: its number, and where its digest and bytes can be read."""
+    read, write = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(write)
+        return child, read
+    os.sched_setaffinity(0, cores)
+    core.set_threads(1)
+    os.write(write, run(seed) + own_memory().to_bytes(8, "little"))
+    os._exit(0)
+
+
+def own_memory() -> int:
+    """Bytes of this process that no other has."""
+    with open("/proc/self/smaps_rollup") as file:
+        lines = [line.split() for line in file if line.startswith("Private_")]
+    return sum(int(kilobytes) for _, kilobytes, _ in lines) * 1024
+
+
+def results(children: list[tuple[int, int]]) -> list[tuple[bytes, int]]:
+    """The digest and the bytes of each."""
+    found = []
+    for child, read in children:
+        with os.fdopen(read, "rb") as pipe:
+            text = pipe.read()
+        os.waitpid(child, 0)
+        found.append((text[:-8], int.from_bytes(text[-8:], "little")))
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", metavar="FILE", help="write the table there")
+    parser.add_argument("--rounds", type=int, default=7, help="timed rounds (default 7)")
+    options = parser.parse_args(arguments)
+    table = Table("benchmarks.sweeps")
+    cores = sorted(os.sched_getaffinity(0))[:2] if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2 or not os.path.exists("/proc/self/smaps_rollup"):
+        print("two cores and Linux are needed: nothing was timed")
+        return table.finish(options.json)
+    with core.use_threads(1):
+        alone = [run(seed) for seed in range(RUNS)]
+    last: list[tuple[bytes, int]] = []
+
+    def at_once() -> None:
+        last[:] = results([forked(seed, set(cores)) for seed in range(RUNS)])
+
+    def one_by_one() -> None:
+        found = [results([forked(seed, {cores[0]})])[0] for seed in range(RUNS)]
+        if [digest for digest, _ in found] != alone:
+            raise SystemExit("a run by itself ends with other bits, not timed")
+
+    times = alternate({"at once": at_once, "one by one": one_by_one}, options.rounds)
+    if [digest for digest, _ in last] != alone:
+        raise SystemExit("runs at once end with other bits")
+    middle, *spread = ratio(times["at once"], times["one by one"])
+    note = f"{np.median(times['at once']):.2f} s beside {np.median(times['one by one']):.2f} s"
+    what = f"{RUNS} runs at once on two cores / one by one on one"
+    table.add(what, middle, 1 / 1.9, tuple(spread), note=note)
+    most = max(size for _, size in last) / 2**20
+    table.add("memory of a run that no other has", most, 30, unit="MB")
+    return table.finish(options.json)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

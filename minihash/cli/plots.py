@@ -1,0 +1,109 @@
+"""Pictures of a run: its learning curves, and what a classifier takes its test set for.
+
+A panel a quantity (loss, accuracy ...), a line a set of examples. matplotlib is imported when a
+picture is made, and not before.
+"""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minihash.files.atomic import atomic_write
+
+DOTS = 150  # an inch
+SETS = ("train", "validation", "test")
+WRITTEN = 20  # classes whose counts are written into their fields
+
+
+def suffix(path: Path) -> str:
+    """The format of a picture, by the end of its name; asked before the work.
+
+    Raises ImportError without matplotlib, ValueError for a format that it does not write,
+    FileNotFoundError without the folder.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'minihash[plot]'") from error
+    kind = path.suffix[1:].lower()
+    if kind not in FigureCanvasAgg.filetypes:
+        known = ", ".join(sorted(FigureCanvasAgg.filetypes))
+        raise ValueError(f"--plot {path} must end with one of {known}; name it FILE.png")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}: make it, or name another")
+    return kind
+
+
+def empty(path: Path, size: tuple[float, float]) -> Any:
+    """A figure of so many inches, which no screen shows. Raises as `suffix` does."""
+    suffix(path)
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, dpi=DOTS, layout="constrained")
+
+
+def write(path: Path, figure: Any) -> None:
+    """Write a figure, atomically. Raises OSError as `atomic_write` does."""
+    content = io.BytesIO()
+    figure.savefig(content, format=suffix(path))
+    atomic_write(path, content.getvalue())
+
+
+def series(metrics: Sequence[dict]) -> dict[str, dict[str, list[float]]]:
+    """quantity -> set of examples -> a value an epoch, NaN where there is none.
+
+    >>> series([{"epoch": 1, "loss": 0.5, "test_loss": None, "rate": 0.1, "seconds": 2.0}])
+    {'loss': {'train': [0.5], 'test': [nan]}}
+    """
+    found: dict[str, dict[str, list[float]]] = {}
+    for name in dict.fromkeys(name for line in metrics for name in line):
+        if name in ("epoch", "rate", "seconds"):
+            continue
+        first, _, rest = name.partition("_")
+        held = "train" if name == "loss" else "test"  # bits_per_character is of the test set
+        which, quantity = (first, rest) if first in SETS else (held, name)
+        values = [line.get(name) for line in metrics]
+        found.setdefault(quantity, {})[which] = [math.nan if v is None else v for v in values]
+    return found
+
+
+def curves(path: Path, metrics: Sequence[dict], best: int = 0) -> None:
+    """Draw learning curves; best: the epoch of the model, 0 for the last. Raises as `suffix`
+    does, and ValueError for a run without a whole epoch."""
+    if not metrics:
+        raise ValueError("no epoch of the run is over yet: there is no curve to draw")
+    figure = empty(path, (11, 4.5))
+    found = series(metrics)
+    panels = figure.subplots(1, len(found), squeeze=False)[0]
+    epochs = [line["epoch"] for line in metrics]
+    for axes, (quantity, lines) in zip(panels, found.items(), strict=True):
+        for name in (name for name in SETS if name in lines):
+            axes.plot(epochs, lines[name], marker=".", label=name)
+        if best:
+            axes.axvline(best, color="grey", linestyle=":", label=f"kept: epoch {best}")
+        axes.set(xlabel="epoch", title=quantity.replace("_", " "))
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    write(path, figure)
+
+
+def matrix(path: Path, counts: np.ndarray, names: Sequence[str]) -> None:
+    """Draw a confusion matrix, a row a class, coloured by its share of the row. Raises as
+    `suffix` does."""
+    figure = empty(path, (8, 7))
+    axes, classes = figure.subplots(), range(len(names))
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="taken for", ylabel="class")
+    if len(names) <= WRITTEN:
+        axes.set_xticks(classes, names, rotation=45, ha="right")
+        axes.set_yticks(classes, names)
+        for i, j in np.argwhere(counts):
+            colour = "white" if share[i, j] > 0.5 else "black"
+            axes.text(j, i, counts[i, j], ha="center", va="center", color=colour, fontsize=8)
+    write(path, figure)

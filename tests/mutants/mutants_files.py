@@ -1,0 +1,156 @@
+"""Deliberate bugs in readers of files that nobody vouches for, and in one's own data."""
+
+from tests.mutants.mutant import Mutant
+
+HOSTILE = "tests/data/test_hostile_data.py -k "
+MODELS = "tests/files/test_hostile_models.py -k "
+OWN = "tests/data/test_own.py -k "
+FILE_MUTANTS = [
+    Mutant(
+        "data/damage.py",
+        "    except Exception as error:",
+        "    except (ValueError, OSError, RuntimeError) as error:",
+        "errors of decoders that nobody thought of",
+        HOSTILE + "whatever_a_decoder_raises",
+    ),
+    Mutant(
+        "data/damage.py",
+        "error.errno not in (None, errno.EINVAL)",
+        "error.errno is not None",
+        "an offset that is none told as a failure of the disk",
+        HOSTILE + "whatever_a_decoder_raises",
+    ),
+    Mutant(
+        "data/damage.py",
+        "if not stat.S_ISREG(status.st_mode):",
+        "if stat.S_ISDIR(status.st_mode):",
+        "a device that is read for ever",
+        OWN + "folder_or_a_device",
+    ),
+    Mutant(
+        "data/damage.py",
+        "info.file_size > most * info.compress_size",
+        "info.file_size > 2**63",
+        "memory as large as the directory of an archive says",
+        HOSTILE + "zip_directory_that_lies",
+    ),
+    Mutant(
+        "data/npy.py",
+        "> LONGEST:",
+        "> 2**40:",
+        "a header of an array read whole before its length is asked",
+        HOSTILE + "header_of_an_array_that_never_ends",
+    ),
+    Mutant(
+        "data/idx.py",
+        "if expected > (most := most - 4 - len(sizes)):",
+        "if expected > 2**80:",
+        "memory as large as a header says",
+        HOSTILE + "idx_header_in_gzip_that_lies",
+    ),
+    Mutant(
+        "data/cifar10.py",
+        "member.size > MOST",
+        "member.size > 2**62",
+        "a member of an archive that is skipped for ever",
+        HOSTILE + "small_archive_is_not_walked",
+    ),
+    Mutant(
+        "data/cifar10.py",
+        "count >= MEMBERS or",
+        "",
+        "an archive of endlessly many members",
+        HOSTILE + "small_archive_is_not_walked",
+    ),
+    Mutant(
+        "data/cifar10.py",
+        "        self.left -= len(data)\n",
+        "",
+        "an archive unpacked without an end",
+        HOSTILE + "unpacks_to_more",
+    ),
+    Mutant(
+        "data/pillow.py",
+        'NOT = {"EPS"}',
+        "NOT = set()",
+        "a picture that starts another program",
+        HOSTILE + "too_many_pixels_or_for_another_program",
+    ),
+    Mutant(
+        "files/types.py",
+        "return hint in (object, bool)",
+        "return hint in (object, bool, int)",
+        "True for a count",
+        MODELS + "what_fits_a_type",
+    ),
+    Mutant(
+        "files/spec.py",
+        "            check_types(cls, fields)\n",
+        "",
+        "a number for a tuple, found when it is computed with",
+        MODELS + "value_of_another_type",
+    ),
+    Mutant(
+        "files/spec.py",
+        "key.append((name, array, type(plain), plain))",
+        "key.append((name, array, plain))",
+        "True for 1 once 1 has been read",
+        "tests/files/test_hostile_models.py -k equal_but_not_alike",
+    ),
+    Mutant(
+        "hashes/lookup.py",
+        "values.base is None and not values.flags.writeable",
+        "not values.flags.writeable",
+        "an assignment that changes with the array it is a view of",
+        MODELS + "lookup_of_an_array_that_can_change",
+    ),
+    Mutant(
+        "training/penalties.py",
+        "if met[buckets].any() or np.unique(buckets).size < buckets.size:",
+        "if np.unique(buckets).size < buckets.size:",
+        "an entry in groups that are far from each other",
+        "tests/training/test_penalties.py -k entry_in_two_groups",
+    ),
+    Mutant(
+        "cli/terminal.py",
+        "plain(str(c)) for c in row",
+        "str(c) for c in row",
+        "a table whose cells command the terminal",
+        MODELS + "no_commands_to_a_terminal",
+    ),
+    Mutant(
+        "data/csv.py",
+        "k += k >= at",
+        "k += 0",
+        "the wrong column named, beyond that of the labels",
+        OWN + "column_is_named_beyond_the_labels",
+    ),
+    Mutant(
+        "data/csv.py",
+        "fields.pop(at)",
+        "fields[at]",
+        "the label among the numbers to learn it from",
+        OWN + "labels_that_are_numbers",
+    ),
+    Mutant(
+        "data/split.py",
+        "np.repeat(counts // 5, counts)",
+        "counts.sum() // 5",
+        "whole classes held out",
+        OWN + "a_fifth_of_each_class",
+    ),
+    Mutant(
+        "data/album.py",
+        "picture.size[:: -1 if not turned else 1]",
+        "picture.size[::-1]",
+        "rows and columns of a picture that was held upright",
+        OWN + "held_upright",
+    ),
+    Mutant(
+        "data/album.py",
+        '"peak": white or None',
+        '"peak": None',
+        "white guessed where the pictures say it",
+        OWN + "sixteen_bits",
+    ),
+]
