@@ -88,8 +88,8 @@ def looks() -> Callable:
 
 
 def core():
-    """Nothing that a thread waits on."""
-    return -2
+    """On a system that does not say: none, and none is another's."""
+    return -1
 
 
 def look(seen, count, times, moment, sent):
@@ -101,7 +101,7 @@ def look(seen, count, times, moment, sent):
             for _ in range(moment):
                 give_way()  # noqa: F821  bound by `looks`
             return True
-        if core() == sent[1]:
+        if 0 <= core() == sent[1]:
             return False
         give_way()  # noqa: F821  after it `seen` is read anew: another thread may have written it
     return False

@@ -219,7 +219,7 @@ STEP_MUTANTS = [
     ),
     Mutant(
         "core/signals.py",
-        "if core() == sent[1]:",
+        "if 0 <= core() == sent[1]:",
         "if False:",
         "two threads that look by turns on one core",
         SIGNALS + "callers_core",
