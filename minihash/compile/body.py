@@ -77,6 +77,7 @@ def _written(value: object, callers: tuple[Callable, ...]) -> str:
 
 _digests: WeakKeyDictionary[Callable, str] = WeakKeyDictionary()
 _compiled: dict[tuple[str, str, Callable], Callable] = {}
+CALLED: dict[Callable, Callable] = {}  # a jit -> the one for what only compiled code calls
 
 
 def compiled(body: Callable, jit: Callable) -> Callable:
@@ -89,10 +90,12 @@ def compiled(body: Callable, jit: Callable) -> Callable:
     'xxh32'
     """
     name = f"{body.__qualname__[:LONGEST]}-{digest(body)}"
+    if jit in CALLED.values():  # other code, and so another file on disk
+        name += "-called"
     key = body.__module__, name, jit
     if key not in _compiled:
         calls = {
-            called: compiled(value, jit)
+            called: compiled(value, CALLED.get(jit, jit))
             for called in body.__code__.co_names
             if isinstance(value := body.__globals__.get(called), FunctionType)
         }

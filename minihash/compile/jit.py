@@ -21,6 +21,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+from minihash.compile.body import CALLED
 from minihash.compile.kept import tidy
 from minihash.compile.places import user_cache
 
@@ -42,7 +43,23 @@ def njit(function):
     the function itself where Numba is missing or NUMBA_DISABLE_JIT is set."""
     if numba is None or numba.config.DISABLE_JIT:
         return function
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    return on_disk(numba.njit(nogil=True, error_model="numpy")(function))
+
+
+def njit_called(function):
+    """`njit` of what compiled code alone calls: it has no way in from Python, which takes as long
+    to compile as a small function itself."""
+    if numba is None or numba.config.DISABLE_JIT:
+        return function
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return on_disk(numba.njit(nogil=True, error_model="numpy", **options)(function))
+
+
+CALLED[njit] = njit_called
+
+
+def on_disk(compiled: Any) -> Any:
+    """The compiled function, whose code is kept on disk."""
     if folder := cache_folder():
         with _lock:  # of numba.config, too
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder

@@ -18,28 +18,28 @@ SIGNALS = "tests/core/test_signals.py -k "
 STEADY = "tests/core/test_steady.py -k change_of"
 ULPS = "tests/core/test_loops.py -k ulps and "
 PYTORCH = "tests/layers/test_activations.py -k pytorchs and "
-FORWARD = "product(x[:, left:right], tile.T, y[:, start:stop], left > 0)"
-BACKWARD = "product(dy[:, left:right], tile, dx[:, start:stop], left > 0)"
+FORWARD = "product(x[:, left:right], V.T, y[:, start:stop], left > 0)"
+BACKWARD = "product(some_dy, V, dx[:, start:stop], left > 0)"
 
 # File, what it is, what it becomes, the mistake, the test.
 PLAIN = [
     ("products", FORWARD, FORWARD.replace("left > 0", "True"), "sums on what memory held", UNIFORM),
     ("products", BACKWARD, BACKWARD.replace("left > 0", "False"), "the last rows alone", UNIFORM),
-    ("products", "U64(across[0] + r)", "U64(r)", "the first rows in every tile", UNIFORM),
-    ("products", " + U64(along[0])", "", "the first columns in every tile", UNIFORM),
+    ("products", "U64(rows[0] + r)", "U64(r)", "the first rows in every tile", UNIFORM),
+    ("products", " + U64(columns[0])", "", "the first columns in every tile", UNIFORM),
     ("products", "U64(max(w.strides))", "U64(shape[1])", "rows as far apart as count", MODULUS),
     (
         "products",
-        "ids(weight, rows, others) if transposed",
-        "ids(weight, others, rows) if transposed",
+        "ids(weight, start, stop, left, right, not transposed)",
+        "ids(weight, start, stop, left, right, True)",
         "the tile of a view where that of the weight lies",
         VIEW,
     ),
     (
         "products",
-        "product(x[:, start:stop].T, dy[:, left:right], tile, False)",
-        "product(x[:, start:stop].T, dy[:, left:right], tile[::-1], False)",
-        "dV of a view upside down",
+        "(some_x, some_dy) if transposed else (some_dy, some_x)",
+        "(some_dy, some_x)",
+        "dV of a view not transposed",
         VIEW,
     ),
     (

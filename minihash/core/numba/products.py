@@ -180,14 +180,11 @@ def forward(x, y, tables, weight, own, start, stop, beside):
     transposed, columns = weight[2], x.shape[1]
     for left in range(0, columns, beside):
         right = min(left + beside, columns)
-        rows, others = (left, right), (start, stop)
-        firsts, length = ids(weight, rows, others) if transposed else ids(weight, others, rows)
+        firsts, length = ids(weight, start, stop, left, right, not transposed)
         tile, bits, where = locate(firsts, length, own, weight)
         read(tables, tile, bits, where)
-        if transposed:
-            product(x[:, left:right], tile, y[:, start:stop], left > 0)
-        else:
-            product(x[:, left:right], tile.T, y[:, start:stop], left > 0)
+        V = tile.T if transposed else tile
+        product(x[:, left:right], V.T, y[:, start:stop], left > 0)
 
 
 def backward(dy, x, dx, dtable, tables, weight, own, start, stop, beside):
@@ -195,28 +192,26 @@ def backward(dy, x, dx, dtable, tables, weight, own, start, stop, beside):
     transposed, rows = weight[2], dy.shape[1]
     for left in range(0, rows, beside):
         right = min(left + beside, rows)
-        here, others = (left, right), (start, stop)
-        firsts, length = ids(weight, others, here) if transposed else ids(weight, here, others)
+        firsts, length = ids(weight, start, stop, left, right, transposed)
         tile, bits, where = locate(firsts, length, own, weight)
+        some_dy, some_x = dy[:, left:right], x[:, start:stop]
         if len(dx):
             read(tables, tile, bits, where)
-        if transposed:
-            if len(dx):
-                product(dy[:, left:right], tile.T, dx[:, start:stop], left > 0)
-            product(x[:, start:stop].T, dy[:, left:right], tile, False)
-        else:
-            if len(dx):
-                product(dy[:, left:right], tile, dx[:, start:stop], left > 0)
-            product(dy[:, left:right].T, x[:, start:stop], tile, False)
+            V = tile.T if transposed else tile
+            product(some_dy, V, dx[:, start:stop], left > 0)
+        a, b = (some_x, some_dy) if transposed else (some_dy, some_x)
+        product(a.T, b, tile[:, 0:length], False)
         add(tile, bits, dtable, where)
 
 
-def ids(weight, across, along):
-    """The first identifiers of the rows of a tile, and how many follow each."""
-    firsts = np.empty(across[1] - across[0], np.uint64)
+def ids(weight, start, stop, left, right, across):
+    """The first identifiers of the rows of a tile, and how many follow each. across: its rows are
+    start .. stop - 1, its columns left .. right - 1; else the other way round."""
+    rows, columns = ((start, stop), (left, right)) if across else ((left, right), (start, stop))
+    firsts = np.empty(rows[1] - rows[0], np.uint64)
     for r in range(firsts.size):
-        firsts[r] = weight[0] + U64(across[0] + r) * weight[1] + U64(along[0])
-    return firsts, along[1] - along[0]
+        firsts[r] = weight[0] + U64(rows[0] + r) * weight[1] + U64(columns[0])
+    return firsts, columns[1] - columns[0]
 
 
 def shaped(memory, firsts, length):
@@ -226,7 +221,7 @@ def shaped(memory, firsts, length):
 def found(firsts, length, own, weight):
     words = shaped(own[2], firsts, length)
     locate_words(firsts, words, weight[3])
-    return shaped(own[0], firsts, length), shaped(own[1], firsts, length), words
+    return shaped(own[0], firsts, length), own[1][: words.size], words
 
 
 def looked_up(tables, tile, bits, words):
@@ -239,7 +234,7 @@ def added(tile, bits, dtable, words):
 
 def found_in_runs(firsts, length, own, weight):
     where = firsts, weight[3], weight[4]
-    return shaped(own[0], firsts, length), shaped(own[1], firsts, length), where
+    return shaped(own[0], firsts, length), own[1][: firsts.size * length], where
 
 
 def copied(tables, tile, bits, where):
