@@ -144,7 +144,7 @@ def _schedule(args: Namespace) -> Schedule:
     """Who computes: the processes of this machine."""
 
     def schedule(configs: Sequence, data: object, stopped: object) -> object:
-        return in_processes(configs, data, args.workers, stopped, args.imports or ())
+        return in_processes(configs, data, stopped, args.workers, args.imports or ())
 
     return schedule
 

@@ -52,8 +52,8 @@ def cores() -> int:
 def in_processes(
     configs: Sequence[Config],
     data: Data,
-    workers: int | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    workers: int | None = None,
     imports: Sequence[str] = (),
 ) -> Iterator[Result]:
     """The result of each run, as they come; it ends early, and the runs at hand with it, once

@@ -13,7 +13,6 @@ A run that fails is told and not recorded: the next sweep tries it again.
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from minihash.experiments.grid import identity, seedless
@@ -59,7 +58,7 @@ def sweep(
     >>> sweep(grid, path, one_after_another).new, sweep(grid, path, one_after_another).new
     (2, 0)
     """
-    shown, schedule = shown or Shown(None), schedule or partial(in_processes, workers=None)
+    shown, schedule = shown or Shown(None), schedule or in_processes
     known = read(path) if path.exists() else []
     missing = lacking(configs, known)
     data = loaded(missing, download)

@@ -97,13 +97,18 @@ FORK = """
 import os, sys, time
 from minihash.experiments.ledger import Ledger
 ledger = Ledger(sys.argv[1])
+end, begin = os.pipe()
 child = os.fork()
 if child == 0:
-    time.sleep(30)
+    os.write(begin, b"!")
+    time.sleep(10)
     os._exit(0)
+os.read(end, 1)
 ledger.close()
-Ledger(sys.argv[1]).close()  # a child that lives has no part of the lock
-os.kill(child, 9)
+try:
+    Ledger(sys.argv[1]).close()  # a child that lives has no part of the lock
+finally:
+    os.kill(child, 9)
 """
 
 
