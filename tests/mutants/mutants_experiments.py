@@ -114,9 +114,9 @@ EXPERIMENT_MUTANTS = [
     ),
     Mutant(
         "experiments/statistics.py",
-        "shuffled = rest(left[order])",
-        "shuffled = left[order]",
-        "a permuted rest that still has a line",
+        "np.abs(shuffled @ square)",
+        "(shuffled @ square)",
+        "a bend that is sought on one side alone",
         f"{STATISTICS} -k least_squares",
     ),
     Mutant(
@@ -124,7 +124,7 @@ EXPERIMENT_MUTANTS = [
         "        y[which] -= y[which].mean()\n",
         "        pass\n",
         "a difference of levels taken for one of slopes",
-        f"{STATISTICS} -k without_an_effect",
+        f"{STATISTICS} -k two_lines",
     ),
     Mutant(
         "experiments/fig4.py",
