@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from minihash.training import Training as Training
     from minihash.weights import VirtualWeight as VirtualWeight
 
-ROOMS = ("core", "data", "experiments", "files", "hashes", "layers", "networks", "runs", "training")
-ROOMS += ("weights",)
+ROOMS: tuple[str, ...] = ("core", "data", "experiments", "files", "hashes", "layers", "networks")
+ROOMS += ("runs", "training", "weights")
 HOMES = {  # where a name is that is neither a room nor a layer
     "LanguageModel": "networks.language_model",
     "Sequential": "networks.sequential",
