@@ -14,6 +14,7 @@ from minihash.experiments.sweep import one_after_another
 from minihash.hashes import HASHES
 from minihash.runs.config import Config
 
+pytest.importorskip("matplotlib")
 pytestmark = pytest.mark.usefixtures("here")
 TINY = {"hidden": [(6,)], "epochs": [1], "compression": [0.1, 0.5], "seed": [0, 1]}
 

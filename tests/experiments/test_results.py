@@ -88,6 +88,7 @@ def test_curves_share_one_scale():
 
 
 def test_the_command_compares_files_and_folders(capsys, here):
+    pytest.importorskip("matplotlib")
     Path("runs.jsonl").write_text("".join(json.dumps(run) + "\n" for run in SOME))
     words = "--hidden 9 --epochs 2 --seed 5 --out run --quiet"
     assert main(["train", *words.split()]) == 0
