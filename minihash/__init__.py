@@ -5,8 +5,8 @@ Every weight-sharing scheme is a hash from a weight's identifier to a (bucket, s
     V[id] = sign(id) * table[bucket(id)]
 
 Read it in this order: compile, hashes, weights, core, layers, networks, training, data, files,
-runs, cli. Rooms, builders, layers and what else `dir(minihash)` lists are imported when they are
-first asked for.
+runs, experiments, cli. Rooms, builders, layers and what else `dir(minihash)` lists are imported
+when they are first asked for.
 
 >>> import minihash
 >>> minihash.arbnet((784, 200, 10), hash="uniform", compression=0.1).weights()[0].shape
@@ -21,6 +21,7 @@ TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than a
 if TYPE_CHECKING:
     from minihash import core as core
     from minihash import data as data
+    from minihash import experiments as experiments
     from minihash import files as files
     from minihash import hashes as hashes
     from minihash import layers as layers
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
     from minihash.training import Training as Training
     from minihash.weights import VirtualWeight as VirtualWeight
 
-ROOMS = ("core", "data", "files", "hashes", "layers", "networks", "runs", "training", "weights")
+ROOMS: tuple[str, ...] = ("core", "data", "experiments", "files", "hashes", "layers", "networks")
+ROOMS += ("runs", "training", "weights")
 HOMES = {  # where a name is that is neither a room nor a layer
     "LanguageModel": "networks.language_model",
     "Sequential": "networks.sequential",

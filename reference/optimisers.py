@@ -19,11 +19,12 @@ def sgd(
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     nesterov: bool = False,
+    dampening: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(w', velocity'); the first step's velocity is 0.
+    """(w', velocity'); the first step's velocity is 0, and its dampening too.
 
     g' = g + weight_decay w
-    velocity' = momentum velocity + g'
+    velocity' = momentum velocity + (1 - dampening) g'
     w' = w - rate (g' + momentum velocity' if nesterov else velocity')
 
     >>> sgd([1.0], [2.0], [4.0], rate=0.5, momentum=0.5)
@@ -33,7 +34,7 @@ def sgd(
     new_w, new_velocity = zeros(w.shape), zeros(w.shape)
     for k in np.ndindex(w.shape):
         slope = g[k] + weight_decay * w[k]
-        new_velocity[k] = momentum * velocity[k] + slope
+        new_velocity[k] = momentum * velocity[k] + (1 - dampening) * slope
         direction = slope + momentum * new_velocity[k] if nesterov else new_velocity[k]
         new_w[k] = w[k] - rate * direction
     return new_w, new_velocity

@@ -91,7 +91,7 @@ SLOW = {
     *("test_contract.py", "test_cuda.py", "test_direct.py", "test_explain.py", "test_kills.py"),
     *("test_language.py", "test_layers.py", "test_loops.py", "test_memory.py", "test_mutants.py"),
     *("test_network.py", "test_outside.py", "test_recurrent_edges.py", "test_recurrent_errors.py"),
-    *("test_run.py", "test_threads.py", "language.py"),
+    *("test_run.py", "test_sweep.py", "test_threads.py", "language.py"),
     "test_a_table_of_ten_million_buckets",
     "test_hashes_of_one_class_with_and_without_runs_have_kernels_of_their_own",
     "test_the_python_of_the_readme_runs",

@@ -6,6 +6,9 @@
     minihash generate     text, by a network that was trained on text
     minihash inspect      what it stores, and how evenly
     minihash explain      how MLPs, CNNs and RNNs are hashes, computed both ways
+    minihash sweep        train a grid of networks
+    minihash compare      runs side by side
+    minihash reproduce    a published figure, its claims tested
     minihash backends     what it can run on here
 
 Results go to standard output, everything else to standard error. Whatever is wrong with the input
@@ -28,6 +31,7 @@ from importlib import import_module
 from minihash.cli.arguments import parser
 from minihash.cli.streams import open_missing
 
+HOMES = {"predict": "predict", **dict.fromkeys(("sweep", "compare", "reproduce"), "sweeps")}
 HINTS = {
     errno.ENOENT: "check the path",
     errno.EACCES: "check its permissions",
@@ -57,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
             warnings.simplefilter("ignore", RuntimeWarning)  # a run that diverges is told of once
             warnings.showwarning = _show_warning
             args = parser().parse_args(argv)
-            where = "predict" if args.command == "predict" else "commands"
+            where = HOMES.get(args.command, "commands")
             status = getattr(import_module(f"minihash.cli.{where}"), args.command)(args)
             sys.stdout.flush()
             return status

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import NoReturn
 
 from minihash import __version__
-from minihash.cli import values
+from minihash.cli import grids, values
 
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
 DATASETS = "digits, mnist, cifar10, rectangles, convex"
@@ -38,6 +38,7 @@ examples:
   minihash predict runs/digits-001 7                 example 7 of its test set
   minihash predict runs/digits-001 --csv *.png       many pictures, a row each
   minihash generate runs/my-001 --prompt "Once "     text that goes on from there
+  minihash sweep --hash uniform,dirichlet --alpha 0.1,1,10 --seed 0:5     every combination
 """
 
 
@@ -94,7 +95,8 @@ def parser() -> argparse.ArgumentParser:
         sub.set_defaults(command=function)
         return sub
 
-    _add_train(command("train", "train", "train a network, in a run folder"))
+    train = command("train", "train", "train a network, in a run folder")
+    _add_train(train)
     sub = command("eval", "evaluate", "how well a trained network does on a test set")
     _add_model(sub)
     text = "how often an example of each class is taken for each"
@@ -127,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("explain", "explain", "how MLPs, CNNs and RNNs are hashes, computed both ways")
     _add_plot(sub, "the table and three virtual matrices, a colour a bucket")
     _add_backend(sub)
+    grids.add(command, train._actions)
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
     for name, sub in commands.choices.items():

@@ -17,6 +17,7 @@ from minihash.cli.report import pages, report
 from minihash.compile.places import expanded
 from minihash.data import Dataset, Text
 from minihash.data.own import own_path
+from minihash.experiments.drawing import suffix
 from minihash.runs import folder as disk
 from minihash.runs import train as training
 from minihash.runs import validation
@@ -128,7 +129,7 @@ def _picture(args: Namespace) -> Path | None:
     """Where a picture is to go, refused before the work if it cannot."""
     if args.plot is None:
         return None
-    plots.suffix(path := Path(args.plot))
+    suffix(path := Path(args.plot))
     return path
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from minihash.cli import plots
 from minihash.cli.explain import Specimen, page, specimens
+from minihash.experiments import drawing
 
 SHOWN = ("MLP", "CNN", "RNN")
 
@@ -13,16 +13,16 @@ SHOWN = ("MLP", "CNN", "RNN")
 def draw(path: Path, rows: list[dict]) -> None:
     """Write the picture of `explain`. rows: what it has found.
 
-    Raises as `plots.suffix` does, and OSError as `atomic_write`.
+    Raises as `drawing.suffix` does, and OSError as `atomic_write`.
     """
-    figure = plots.empty(path, (13, 8.5))
+    figure = drawing.empty(path, (13, 8.5))
     above, below = figure.subfigures(2, 1, height_ratios=(1.4, 1))
     shown = [specimen for specimen in specimens() if specimen.name in SHOWN]
     for axes, specimen in zip(above.subplots(1, len(shown)), shown, strict=True):
         _matrix(above, axes, specimen)
     text = page(rows, columns=150)
     below.text(0.06, 0.95, text, family="monospace", fontsize=10, va="top")
-    plots.write(path, figure)
+    drawing.write(path, figure)
 
 
 def _matrix(figure: object, axes: object, specimen: Specimen) -> None:

@@ -4,53 +4,16 @@ A panel a quantity (loss, accuracy ...), a line a set of examples. matplotlib is
 picture is made, and not before.
 """
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from minihash.files.atomic import atomic_write
+from minihash.experiments.drawing import empty, write
 
-DOTS = 150  # an inch
 SETS = ("train", "validation", "test")
 WRITTEN = 20  # classes whose counts are written into their fields
-
-
-def suffix(path: Path) -> str:
-    """The format of a picture, by the end of its name; asked before the work.
-
-    Raises ImportError without matplotlib, ValueError for a format that it does not write,
-    FileNotFoundError without the folder.
-    """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'minihash[plot]'") from error
-    kind = path.suffix[1:].lower()
-    if kind not in FigureCanvasAgg.filetypes:
-        known = ", ".join(sorted(FigureCanvasAgg.filetypes))
-        raise ValueError(f"--plot {path} must end with one of {known}; name it FILE.png")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.parent}: make it, or name another")
-    return kind
-
-
-def empty(path: Path, size: tuple[float, float]) -> Any:
-    """A figure of so many inches, which no screen shows. Raises as `suffix` does."""
-    suffix(path)
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=size, dpi=DOTS, layout="constrained")
-
-
-def write(path: Path, figure: Any) -> None:
-    """Write a figure, atomically. Raises OSError as `atomic_write` does."""
-    content = io.BytesIO()
-    figure.savefig(content, format=suffix(path))
-    atomic_write(path, content.getvalue())
 
 
 def series(metrics: Sequence[dict]) -> dict[str, dict[str, list[float]]]:

@@ -13,9 +13,7 @@ import numpy as np
 
 from minihash.checks import counted
 from minihash.cli import terminal
-from minihash.hashes import balance
-from minihash.hashes.balance import of_load
-from minihash.networks.storage import counts, tables
+from minihash.networks.storage import balances, counts, tables
 from minihash.runs.model import Model
 from minihash.weights import VirtualWeight
 
@@ -26,7 +24,7 @@ def report(model: Model) -> dict:
     """All that `minihash inspect` shows, as JSON holds it."""
     network, itemsize = model.network, next(iter(model.params.values())).itemsize
     count, hashed = counts(network), tables(network)
-    balances = {name: _balance(readers) for name, readers in hashed.items()}
+    found = balances(network)
     hashes = {w.hash for w in network.weights()}
     memory = {
         "tables": count["stored_weights"] * itemsize,
@@ -56,15 +54,10 @@ def report(model: Model) -> dict:
                 "empty": balance_.empty,
                 "largest": balance_.largest,
             }
-            for name, balance_ in balances.items()
+            for name, balance_ in found.items()
         ],
-        "histogram": histogram(np.concatenate([b.load for b in balances.values()])),
+        "histogram": histogram(np.concatenate([b.load for b in found.values()])),
     }
-
-
-def _balance(readers: list[VirtualWeight]):
-    """The balance of one table over all the weights that read it."""
-    return of_load(sum(balance(w.hash, w.size, w.first_id).load for w in readers))
 
 
 def describe(thing: object) -> str:

@@ -74,3 +74,30 @@ def module(name: str) -> str:
             "name, as the statement import does, and see that it can be imported by itself"
         ) from error
     return name
+
+
+WHOLE = (count, radius, seed)
+
+
+def span(text: str, one: Callable) -> list[int]:
+    """Whole numbers from A up to, and without, B, of text A:B.
+
+    >>> span("0:3", seed)
+    [0, 1, 2]
+    """
+    first, _, end = text.partition(":")
+    found = [*range(one(first), one(end))]
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected A:B with A below B, as 0:5, got {text!r}")
+    return found
+
+
+def yes(text: str) -> bool:
+    """A switch that is on or off.
+
+    >>> yes("no")
+    False
+    """
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"expected yes or no, got {text!r}")
+    return text == "yes"

@@ -7,7 +7,10 @@ the arrays of BatchNorm.
 
 import math
 
-from minihash.hashes import Identity
+import numpy as np
+
+from minihash.hashes import Identity, balance
+from minihash.hashes.balance import Balance, of_load
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
 
@@ -18,6 +21,19 @@ def tables(network: Sequential) -> dict[str, list[VirtualWeight]]:
     for w in network.weights():
         readers.setdefault(w.table, []).append(w)
     return {name: ws for name, ws in readers.items() if not _free_bias(ws)}
+
+
+def balances(network: Sequential) -> dict[str, Balance]:
+    """The balance of each hashed table, over all the weights that read it.
+
+    >>> from minihash.networks.arbnet import arbnet
+    >>> round(balances(arbnet((784, 200, 200, 10)))["table"].normalised_entropy, 3)
+    0.995
+    """
+    return {
+        name: of_load(np.sum([balance(w.hash, w.size, w.first_id).load for w in readers], axis=0))
+        for name, readers in tables(network).items()
+    }
 
 
 def _free_bias(readers: list[VirtualWeight]) -> bool:

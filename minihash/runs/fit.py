@@ -3,14 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
-
-from minihash import training
 from minihash.data import Dataset, Text
 from minihash.runs.config import Config
 from minihash.runs.kinds import KINDS
-from minihash.runs.machine import check_memory
 from minihash.runs.model import Model
+from minihash.runs.train import begun
 from minihash.runs.writer import Writer
 
 OF_RUNS = ("dataset", "data_dir", "backend", "threads", "validation", "patience")
@@ -47,11 +44,9 @@ def fit(
             f"{type(data).__name__}; minihash.assemble makes one of arrays, "
             "minihash.data.load_text of a text file"
         )
-    model = kind.begun(config, data)
-    model.check(data)
-    check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
-    begin = end = training.start(model.network, model.training, np.dtype(config.dtype).type)
-    for end, report in model.learn(begin, data):
+    run, _, _ = begun(config, data, 0)
+    model = run.initial
+    for end, report in model.learn(run.state, data):  # an epoch at least
         if told is not None and end.batch == 0:
             told({name: value for name, value in report.items() if name != "batches"})
     return replace(model, params=end.params, epochs=end.epoch, steps=end.step)

@@ -88,15 +88,26 @@ def begin(
         progress = progress or Progress()
         own_set = is_own(config.dataset) and isinstance(data, Dataset)
         taken_for = data.about(config.standardise) if own_set else ""
-        fingerprint, (data, held) = disk.fingerprint(data), _split(config, data)
-        model = kind.begun(config, data)
-        model.check(data)
-        check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
+        run, data, held = begun(config, data, disk.fingerprint(data))
         if taken_for:  # by a network that takes them: an error stands alone
             progress.say(taken_for)
-        state = training.start(model.network, model.training, np.dtype(config.dtype).type)
-        run = Run(config, replace(model, params=state.params), state, fingerprint)
         return _train(run, data, held, lambda: creation.create(out, run), progress)
+
+
+def begun(
+    config: Config, data: Dataset | Text, fingerprint: int
+) -> tuple[Run, Dataset | Text, Dataset | Text | None]:
+    """A run before its first step, what it learns from and is tested with, and what is held out.
+
+    data, fingerprint: the whole data set, and its own (`folder.fingerprint`).
+    Raises ValueError for what does not fit, MemoryError for tables that this machine cannot hold.
+    """
+    data, held = _split(config, data)
+    model = KINDS[config.model].model.begun(config, data)
+    model.check(data)
+    check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
+    state = training.start(model.network, model.training, np.dtype(config.dtype).type)
+    return Run(config, replace(model, params=state.params), state, fingerprint), data, held
 
 
 def _split(config: Config, data: Dataset | Text) -> tuple[Dataset | Text, Dataset | Text | None]:
@@ -176,9 +187,7 @@ def _train(
             now = time.perf_counter()
             run, then = replace(run, state=state, seconds=run.seconds + now - then), now
             if state.batch == 0:
-                measured = _measured(run, data, held)
-                now = time.perf_counter()
-                run, then = _with_epoch(run, report, measured, now - then), now
+                run, then = after_epoch(run, report, data, held), time.perf_counter()
                 _save(folder, run)
             progress.step(run, report)
             if run.finished:
@@ -189,14 +198,12 @@ def _train(
     return summary(run, folder or open_folder())
 
 
-def _measured(run: Run, data: Dataset | Text, held: Dataset | Text | None) -> dict[str, float]:
-    """The metrics after an epoch, on validation examples and on the test set."""
-    now = replace(run.initial, params=run.state.params)
-    return ({} if held is None else named(now.measure(held))) | now.measure(data)
-
-
-def _with_epoch(run: Run, report: dict, measured: dict[str, float], seconds: float) -> Run:
-    """The run with a line of metrics for the epoch that is over, and what is best by now."""
+def after_epoch(run: Run, report: dict, data: Dataset | Text, held: Dataset | Text | None) -> Run:
+    """The run with a line of metrics for the epoch that is over, on validation examples and on the
+    test set, and what is best by now. report: of the epoch's last step."""
+    then, now = time.perf_counter(), replace(run.initial, params=run.state.params)
+    measured = ({} if held is None else named(now.measure(held))) | now.measure(data)
+    seconds = time.perf_counter() - then
     if not math.isfinite(report["loss"]) and all(
         math.isfinite(m["loss"] or 0) for m in run.metrics
     ):

@@ -2,7 +2,7 @@
 
     g' = g + weight_decay w
 
-SGD     v' = momentum v + g'                                                 v = 0 at first
+SGD     v' = momentum v + (1 - dampening) g'                                 v' = g' at first
         w' = w - rate v'                               or, with Nesterov,
         w' = w - rate (g' + momentum v')
 
@@ -23,7 +23,7 @@ Pascanu, Mikolov & Bengio, arXiv 1211.5063 (clipping), as torch.nn.utils.clip_gr
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -36,7 +36,9 @@ Arrays = dict[str, np.ndarray]
 class SGD:
     """Stochastic gradient descent with momentum.
 
-    Raises TypeError or ValueError for a number out of range, or Nesterov without momentum.
+    Under dampening, Torch7's default, the state counts steps in "step": the first is not damped.
+    Raises TypeError or ValueError for a number out of range, Nesterov or dampening without
+    momentum, or both together.
 
     >>> optimiser = SGD(momentum=0.5)
     >>> w = {"table": np.array([1.0, 2.0])}
@@ -49,23 +51,31 @@ class SGD:
     momentum: float = 0.0
     weight_decay: float = 0.0
     nesterov: bool = False
+    dampening: float = field(default=0.0, metadata={"later": True})
 
     def __post_init__(self) -> None:
         real_field(self, "momentum", 0, math.inf)
         real_field(self, "weight_decay", 0, math.inf)
+        real_field(self, "dampening", 0, 1)
         if self.nesterov and self.momentum == 0:
             raise ValueError(
                 "Nesterov's step needs a momentum, got 0; set momentum or drop nesterov"
+            )
+        if self.dampening and (self.momentum == 0 or self.nesterov):
+            raise ValueError(
+                "dampening needs a momentum that is not Nesterov's, got momentum "
+                f"{self.momentum}, nesterov {self.nesterov}; set momentum, drop one of the others"
             )
 
     @property
     def gain(self) -> float:
         """How far a gradient moves w in all, in units of the rate: momentum repeats it."""
-        return 1 / (1 - self.momentum) if self.momentum < 1 else math.inf
+        return (1 - self.dampening) / (1 - self.momentum) if self.momentum < 1 else math.inf
 
     def init(self, params: Arrays, names: Iterable[str]) -> Arrays:
         """The state before the first step on the parameters called `names`."""
-        return _zeros("momentum", params, names) if self.momentum else {}
+        velocity = _zeros("momentum", params, names) if self.momentum else {}
+        return {"step": np.array(0, np.int64)} | velocity if self.dampening else velocity
 
     @np.errstate(invalid="ignore", over="ignore")  # a diverged run shows in its loss
     def step(
@@ -77,13 +87,19 @@ class SGD:
         dtypes that differ.
         """
         new_params, new_state, rate = dict(params), dict(state), float(rate)
+        part = 1.0
+        if self.dampening:
+            if "step" not in state:
+                raise ValueError("the state of a damped SGD has no step; make it with init")
+            new_state["step"] = np.array(int(state["step"]) + 1, np.int64)
+            part = 1 - self.dampening if state["step"] else 1.0
         for name in grads:
             w, g = _pair(params, grads, name)
             if self.weight_decay:
                 g = g + self.weight_decay * w
             if self.momentum:
                 v = self.momentum * parameter(state, f"momentum.{name}", w.shape, w.dtype)
-                v += g
+                v += g if part == 1 else part * g
                 new_state[f"momentum.{name}"] = v
                 g = g + self.momentum * v if self.nesterov else v
             new_params[name] = _minus(w, rate * g)

@@ -9,6 +9,7 @@ from tests.mutants.mutants_around import AROUND_MUTANTS
 from tests.mutants.mutants_arrays import ARRAY_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_data import DATA_MUTANTS
+from tests.mutants.mutants_experiments import EXPERIMENT_MUTANTS
 from tests.mutants.mutants_files import FILE_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
@@ -31,5 +32,6 @@ LISTS = (
     AROUND_MUTANTS,
     FILE_MUTANTS,
     RUN_MUTANTS,
+    EXPERIMENT_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

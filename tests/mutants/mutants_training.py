@@ -94,4 +94,18 @@ TRAINING_MUTANTS = [
         "a mean of means over batches of different sizes",
         "tests/training/test_evaluation.py -k reports_are_means",
     ),
+    Mutant(
+        "training/optimisers.py",
+        'part = 1 - self.dampening if state["step"] else 1.0',
+        "part = 1 - self.dampening",
+        "a first step that is damped",
+        "tests/training/test_optimisers.py -k loop_bit_for_bit",
+    ),
+    Mutant(
+        "training/optimisers.py",
+        'metadata={"later": True}',
+        "metadata={}",
+        "files of old optimisers that are written otherwise",
+        "tests/files/test_old_checkpoints.py",
+    ),
 ]

@@ -25,6 +25,12 @@ sgds = st.builds(
     st.sampled_from([0.0, 1e-4, 0.1]),
     st.booleans(),
 ) | st.builds(SGD, weight_decay=st.sampled_from([0.0, 0.1]))
+sgds |= st.builds(
+    SGD,
+    st.sampled_from([0.5, 0.9]),
+    st.sampled_from([0.0, 0.1]),
+    dampening=st.sampled_from([0.25, 0.9, 1.0]),
+)
 adams = st.builds(
     Adam,
     st.sampled_from([0.0, 0.5, 0.9]),
@@ -60,6 +66,7 @@ def by_torch(optimiser, params, gradients, rates):
             momentum=optimiser.momentum,
             weight_decay=optimiser.weight_decay,
             nesterov=optimiser.nesterov,
+            dampening=optimiser.dampening,
         )
     else:
         twin = torch.optim.Adam(
@@ -80,11 +87,13 @@ def sgd_budget(o, e, w0, gradients, rates):
     """The error of w after each step, for one parameter; follows the loops of SGD in float64."""
     w, v = np.array(w0, np.float64), np.zeros(w0.shape)
     w_error, v_error = np.zeros(w0.shape), np.zeros(w0.shape)
-    for g, rate in zip(gradients, rates, strict=True):
+    for t, (g, rate) in enumerate(zip(gradients, rates, strict=True)):
         slope = g + o.weight_decay * w
         slope_error = o.weight_decay * w_error + e * (abs(g) + o.weight_decay * abs(w))
-        v_error = o.momentum * v_error + slope_error + e * (o.momentum * abs(v) + abs(slope))
-        v = o.momentum * v + slope
+        part = 1 - o.dampening if t else 1.0
+        v_error = o.momentum * v_error + part * slope_error
+        v_error += e * (o.momentum * abs(v) + 2 * part * abs(slope))
+        v = o.momentum * v + part * slope
         way, way_error = v, v_error
         if o.nesterov:
             way = slope + o.momentum * v
@@ -156,14 +165,18 @@ whole = st.lists(st.integers(-8, 8).map(float), min_size=3, max_size=3).map(np.a
     st.sampled_from([0.0, 0.5, 1.0]),
     st.sampled_from([0.0, 0.25]),
     st.booleans(),
+    st.sampled_from([0.0, 0.25, 1.0]),
 )
-def test_sgd_is_the_loop_bit_for_bit_where_arithmetic_is_exact(w, gradients, mu, decay, nesterov):
-    optimiser = SGD(mu, decay, nesterov and mu > 0)
+def test_sgd_is_the_loop_bit_for_bit_where_arithmetic_is_exact(
+    w, gradients, mu, decay, nesterov, damping
+):
+    damping = damping if mu > 0 and not nesterov else 0.0
+    optimiser = SGD(mu, decay, nesterov and mu > 0, damping)
     params, state = {"w": w}, optimiser.init({"w": w}, ["w"])
     v = np.zeros(3)
-    for g in gradients:
+    for t, g in enumerate(gradients):
         params, state = optimiser.step(params, {"w": g}, state, 0.5)
-        w, v = loops.sgd(w, g, v, 0.5, mu, decay, optimiser.nesterov)
+        w, v = loops.sgd(w, g, v, 0.5, mu, decay, optimiser.nesterov, damping if t else 0.0)
         assert (params["w"] == w).all()
         assert not mu or (state["momentum.w"] == v).all()
 
@@ -181,7 +194,10 @@ def test_adam_is_the_loop(w, gradients, optimiser):
         assert state["step"].shape == () and state["step"].dtype == np.int64 and state["step"] == t
 
 
-@pytest.mark.parametrize("optimiser", [SGD(), SGD(0.9, 0.1, True), Adam(weight_decay=0.1)])
+SOME = [SGD(), SGD(0.9, 0.1, True), SGD(0.9, dampening=0.9), Adam(weight_decay=0.1)]
+
+
+@pytest.mark.parametrize("optimiser", SOME)
 def test_layouts_and_numpy_numbers_change_nothing(optimiser):
     rng = np.random.default_rng(1)
     params, grads = arrays(rng, np.float32, NAMES), arrays(rng, np.float32, NAMES)
@@ -207,6 +223,15 @@ def test_a_gradient_that_is_not_finite_spoils_its_own_entry_alone():
         assert not np.isfinite(new["w"][:2]).any() and np.isfinite(new["w"][2])
 
 
+def test_in_the_long_run_a_gradient_moves_w_by_the_gain():
+    """The first gradient, undamped, apart."""
+    optimiser = SGD(0.5, dampening=0.75)
+    w, state = {"w": np.zeros(1)}, optimiser.init({"w": np.zeros(1)}, ["w"])
+    for g in (0.0, 1.0, *[0.0] * 60):
+        w, state = optimiser.step(w, {"w": np.array([g])}, state, 1.0)
+    assert -w["w"] == pytest.approx(optimiser.gain) == 0.5 and state["step"] == 62
+
+
 W = {"w": np.ones(3)}
 
 
@@ -216,6 +241,13 @@ W = {"w": np.ones(3)}
         (lambda: SGD(momentum=-0.1), r"momentum of SGD must lie in \[0, inf\), got -0.1; .*"),
         (lambda: SGD(weight_decay="1"), "weight_decay of SGD must be a number, got '1'; .*"),
         (lambda: SGD(nesterov=True), "Nesterov's step needs a momentum, got 0; .*"),
+        (lambda: SGD(0.9, dampening=1.1), r"dampening of SGD must lie in \[0, 1\], got 1.1; .*"),
+        (lambda: SGD(dampening=0.9), "dampening needs a momentum .*, got momentum 0.*; .*"),
+        (lambda: SGD(0.9, 0, True, 0.9), "dampening needs .*, nesterov True; .*"),
+        (
+            lambda: SGD(0.9, dampening=0.9).step(W, W, {}, 0.1),
+            "the state of a damped SGD has no step; .*",
+        ),
         (lambda: Adam(beta1=1.0), r"beta1 of Adam must lie in \[0, 1\), got 1.0; .*"),
         (lambda: Adam(eps=float("nan")), r"eps of Adam must lie in \[0, inf\), got nan; .*"),
         (

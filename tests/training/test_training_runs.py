@@ -21,6 +21,7 @@ from tests.support.training_cases import CLASSES, batch_of, examples, small_netw
 RUNS = {
     "sgd": Training(3, 10, 0.3, SGD(0.9, 1e-3), Plateau(patience=1, factor=0.5), seed=1),
     "adam": Training(3, 10, 0.01, Adam(), Decay(0.1), seed=2),
+    "damped": Training(2, 10, 0.3, SGD(0.9, dampening=0.9), seed=1),
     "whole epochs": Training(3, 100, 0.3, SGD(), Plateau(patience=1), seed=3),
 }
 every_run = pytest.mark.parametrize("training", RUNS.values(), ids=RUNS)

@@ -1,0 +1,104 @@
+"""What a paper says beside what came out: a claim, the test that it was put to, and its answer."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from minihash.experiments.results import value
+from minihash.experiments.statistics import bends, differs, rises
+
+LEVEL = 0.05  # of p
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A sentence of a paper, put to a test. of: the runs, in words. held: whether they agree with
+    the sentence, at `LEVEL`."""
+
+    says: str
+    of: str
+    test: str
+    statistic: float
+    p: float
+    held: bool
+
+
+def markdown(claims: Sequence[Claim]) -> str:
+    """A table, a row a claim.
+
+    >>> print(markdown([Claim("it rises", "all", "Spearman's rho", 0.5, 0.01, True)]))
+    | the paper says | of | test | statistic | p | held |
+    | --- | --- | --- | --- | --- | --- |
+    | it rises | all | Spearman's rho | 0.5 | 0.010 | yes |
+    """
+    head = ["| the paper says | of | test | statistic | p | held |", "| --- " * 6 + "|"]
+    return "\n".join(head + [f"| {' | '.join(cells(claim))} |" for claim in claims])
+
+
+def cells(claim: Claim) -> tuple[str, ...]:
+    """A claim as text, a cell a column."""
+    p = "< 0.001" if claim.p < 0.001 else f"{claim.p:.3f}"
+    held = "yes" if claim.held else "no"
+    return claim.says, claim.of, claim.test, f"{claim.statistic:.3g}", p, held
+
+
+def sparsity(record: dict) -> float:
+    """Stored weights / virtual weights, as the run was asked for it."""
+    return float(Fraction(str(record["config"]["compression"])))
+
+
+def by_sparsity(records: Sequence[dict]) -> dict[str, list[dict]]:
+    """The records of each sparsity, the sparsest first."""
+    found = sorted({sparsity(record) for record in records})
+    return {f"sparsity {s:g}": [r for r in records if sparsity(r) == s] for s in found}
+
+
+def figures(records: Sequence[dict]) -> np.ndarray:
+    """What the runs reach; 0 for one that has diverged."""
+    return np.nan_to_num(np.array([value(record) for record in records]))
+
+
+def rising(says: str, records: Sequence[dict], place: Callable[[dict], float]) -> list[Claim]:
+    """Whether the figure rises with the place, in each sparsity."""
+    claims = []
+    for name, runs in by_sparsity(records).items():
+        rho, p = rises(np.array([place(run) for run in runs]), figures(runs))
+        claims.append(Claim(says, _of(name, runs), "Spearman's rho > 0", rho, p, p < LEVEL))
+    return claims
+
+
+def bending(
+    records: Sequence[dict], place: Callable[[dict], float], straight: str, concave: str
+) -> list[Claim]:
+    """Whether the figure is linear in the place in the sparser half, and concave in the other."""
+    claims = []
+    groups = by_sparsity(records)
+    for k, (name, runs) in enumerate(groups.items()):
+        c, p = bends(np.array([place(run) for run in runs]), figures(runs))
+        if 2 * k < len(groups):
+            claims.append(Claim(straight, _of(name, runs), "quadratic term = 0", c, p, p >= LEVEL))
+        else:
+            held = p < LEVEL and c < 0
+            claims.append(Claim(concave, _of(name, runs), "quadratic term < 0", c, p, held))
+    return claims
+
+
+def steeper(says: str, records: Sequence[dict], place: Callable[[dict], float]) -> list[Claim]:
+    """Whether the figure rises faster with the place in the least sparse runs than in the
+    sparsest."""
+    groups = by_sparsity(records)
+    names = [*groups][:: max(len(groups) - 1, 1)]
+    if len(names) < 2:
+        return []
+    runs = groups[names[0]] + groups[names[1]]
+    dense = np.array([run in groups[names[1]] for run in runs])
+    x = np.array([place(run) for run in runs])
+    slope, p = differs(x, figures(runs), dense)
+    of = f"{names[1]} against {names[0].split()[-1]}, {len(runs)} runs"
+    return [Claim(says, of, "difference of slopes > 0", slope, p, p < LEVEL)]
+
+
+def _of(name: str, runs: Sequence[dict]) -> str:
+    return f"{name}, {len(runs)} runs"

@@ -1,0 +1,101 @@
+"""Pictures, which no screen shows. matplotlib is imported when one is made, and not before."""
+
+import io
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minihash.experiments.results import Row, value
+from minihash.files.atomic import atomic_write
+
+DOTS = 150  # an inch
+
+
+def can_draw() -> bool:
+    """Whether matplotlib is here."""
+    return find_spec("matplotlib") is not None
+
+
+def suffix(path: Path) -> str:
+    """The format of a picture, by the end of its name; asked before the work.
+
+    Raises ImportError without matplotlib, ValueError for a format that it does not write,
+    FileNotFoundError without the folder.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'minihash[plot]'") from error
+    kind = path.suffix[1:].lower()
+    if kind not in FigureCanvasAgg.filetypes:
+        known = ", ".join(sorted(FigureCanvasAgg.filetypes))
+        raise ValueError(f"--plot {path} must end with one of {known}; name it FILE.png")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent}: make it, or name another")
+    return kind
+
+
+def empty(path: Path, size: tuple[float, float]) -> Any:
+    """A figure of so many inches, which no screen shows. Raises as `suffix` does."""
+    suffix(path)
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, dpi=DOTS, layout="constrained")
+
+
+def write(path: Path, figure: Any) -> None:
+    """Write a figure, atomically; the SVG files of equal ones are equal. Raises OSError as
+    `atomic_write` does."""
+    import matplotlib
+
+    kind, content = suffix(path), io.BytesIO()
+    plain = {"metadata": {"Date": None}} if kind == "svg" else {}
+    with matplotlib.rc_context({"svg.hashsalt": "minihash"}):
+        figure.savefig(content, format=kind, **plain)
+    atomic_write(path, content.getvalue())
+
+
+def families(axes: Any, groups: dict[str, list[dict]], place: Callable[[dict], float]) -> None:
+    """A curve a group: the mean over runs at one place, and every run as a point beside it.
+
+    place: where a record stands on the horizontal axis. Means are over seeds that share a place;
+    where each run has its own, points alone are drawn.
+    """
+    for k, (name, records) in enumerate(groups.items()):
+        x = np.array([place(record) for record in records])
+        y = np.array([value(record) for record in records])
+        colour = f"C{k % 10}"
+        axes.scatter(x, y, s=16, color=colour, alpha=0.6, linewidths=0)
+        places = np.unique(x)
+        if len(places) < len(x):
+            at = [y[x == here] for here in places]
+            spread = [part.std(ddof=1) if len(part) > 1 else 0.0 for part in at]
+            means = [part.mean() for part in at]
+            axes.errorbar(places, means, spread, color=colour, capsize=2, label=name)
+        else:
+            axes.plot([], [], color=colour, marker="o", linestyle="", label=name)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def curves(path: Path, rows: Sequence[Row], metric: str) -> None:
+    """Learning curves side by side: mean over seeds, a band of one standard deviation. Raises as
+    `suffix` does."""
+    figure = empty(path, (9, 5.5))
+    axes = figure.subplots()
+    for row in rows:
+        mean, spread = row.curve(metric), row.curve(metric, np.std)
+        epochs = np.arange(1, len(mean) + 1)
+        (line,) = axes.plot(epochs, mean, marker=".", label=row.name)
+        if len(row.records) > 1:
+            axes.fill_between(
+                epochs, mean - spread, mean + spread, color=line.get_color(), alpha=0.15
+            )
+    axes.set(xlabel="epoch", ylabel=metric.replace("_", " "))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    write(path, figure)

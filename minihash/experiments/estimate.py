@@ -1,0 +1,55 @@
+"""How long a grid takes on this machine: some steps of some of its runs are timed.
+
+    time of a run ~ epochs (steps an epoch * time of a step + time of a test)
+    time of all   ~ sum over the runs / processes
+
+At most `SAMPLES` different runs are timed, evenly spread over the grid, and others taken for their
+mean. Processes that share a memory are slower than one alone, by a tenth or more: hence "about".
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import islice
+
+from minihash import core
+from minihash.experiments.grid import seedless
+from minihash.experiments.outcome import Loaded, source
+from minihash.experiments.processes import Data, cores
+from minihash.runs.config import Config
+from minihash.runs.machine import machine
+from minihash.runs.train import begun
+
+SAMPLES, STEPS = 5, 20
+
+
+def estimate(configs: Sequence[Config], data: Data, workers: int | None = None) -> float:
+    """Seconds that the runs take, in so many processes (None: a core each).
+
+    >>> from minihash.experiments.sweep import loaded
+    >>> runs = [Config(hidden=(9,), epochs=epochs) for epochs in (1, 2)]
+    >>> 0 < estimate(runs, loaded(runs)) < 60
+    True
+    """
+    kinds = list({seedless(replace(c, epochs=None)): c for c in configs}.values())
+    chosen = kinds[:: -(-len(kinds) // SAMPLES) or 1]
+    timed = {seedless(replace(c, epochs=None)): epoch(c, data[source(c)]) for c in chosen}
+    mean = sum(timed.values()) / max(len(timed), 1)
+    each = [timed.get(seedless(replace(c, epochs=None)), mean) * (c.epochs or 1) for c in configs]
+    together = min(workers or cores(), cores(), max(len(configs), 1))
+    return max(sum(each) / together, max(each, default=0.0))
+
+
+def epoch(config: Config, loaded: Loaded) -> float:
+    """Seconds of one epoch and the test after it, on one thread."""
+    with machine(config.backend, 1), core.steady():
+        run, data, _ = begun(config, *loaded)
+        steps = run.initial.learn(run.state, data)
+        seen = [next(steps)]  # which may compile
+        then = time.perf_counter()
+        seen += islice(steps, STEPS)
+        a_step = (time.perf_counter() - then) / max(len(seen) - 1, 1)
+        state, report = seen[-1]
+        then = time.perf_counter()
+        replace(run.initial, params=state.params).measure(data)
+        return report["batches"] * a_step + time.perf_counter() - then

@@ -1,0 +1,102 @@
+"""The figures that can be made again: runs, numbers, pictures, and whether each claim held.
+
+reproduce    -> NAME.jsonl   the runs, resumed if they were stopped; two figures of the same runs
+                             share the file
+                FIGURE.csv   a line a run and epoch
+                FIGURE.png, FIGURE.svg    where matplotlib is
+                FIGURE.md    what the paper says beside what came out
+"""
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from minihash.experiments import drawing, fig1, fig2, fig3, fig4
+from minihash.experiments.claims import Claim, markdown
+from minihash.experiments.grid import together
+from minihash.experiments.progress import Shown
+from minihash.experiments.results import as_csv, rows
+from minihash.experiments.sweep import Schedule, Swept, sweep
+from minihash.files.atomic import atomic_write
+from minihash.runs.config import Config
+
+FIGURES: dict[str, ModuleType] = {"fig2": fig2, "fig3": fig3, "fig4": fig4}
+NAMES = ("fig1", *FIGURES)
+DATASETS = tuple(fig2.GRIDS)
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """What came out. files: that were written. swept: None where nothing is trained."""
+
+    claims: tuple[Claim, ...]
+    files: tuple[Path, ...]
+    swept: Swept | None = None
+
+
+def runs(name: str, dataset: str, places: dict[str, object] | None = None) -> list[Config]:
+    """The runs of a figure. places: where the data are, and what computes (data_dir, backend).
+
+    >>> len(runs("fig2", "mnist")), len(runs("fig4", "cifar10")), len(runs("fig3", "digits"))
+    (160, 16, 24)
+    """
+    own = {key: [value] for key, value in (places or {}).items()}
+    return together([{**axes, **own} for axes in FIGURES[name].GRIDS[dataset]])
+
+
+def ledger_of(name: str, dataset: str, folder: Path) -> Path:
+    """The file of the figure's runs."""
+    return folder / f"{FIGURES[name].FILE}-{dataset}.jsonl"
+
+
+def reproduce(
+    name: str,
+    configs: list[Config],
+    folder: Path,
+    schedule: Schedule | None = None,
+    shown: Shown | None = None,
+    download: bool = False,
+) -> Reproduced:
+    """Run what is missing of these runs of a figure (fig1 has none), and write what comes of all.
+
+    Without all runs (some failed, or the sweep was stopped) nothing but them is written. Warns
+    if there is no matplotlib. Raises as `sweep` does.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if name == "fig1":
+        found = fig1.draws()
+        claims = fig1.claims(found)
+        return Reproduced(
+            tuple(claims), _written(folder / name, fig1, found, fig1.csv(found), claims)
+        )
+    figure, dataset = FIGURES[name], str(configs[0].dataset)
+    path = ledger_of(name, dataset, folder)
+    swept = sweep(configs, path, schedule, shown, download)
+    if len(swept.records) < len(configs):
+        return Reproduced((), (path,), swept)
+    records = list(swept.records)
+    claims = figure.claims(records, dataset)
+    table = as_csv(rows(records))
+    files = _written(folder / f"{name}-{dataset}", figure, records, table, claims)
+    return Reproduced(tuple(claims), (path, *files), swept)
+
+
+def _written(
+    base: Path, figure: ModuleType, found: list[dict], table: str, claims: list[Claim]
+) -> tuple[Path, ...]:
+    """CSV, Markdown and pictures at `base` with an ending each."""
+    texts = {".csv": table, ".md": markdown(claims) + "\n"}
+    files = [base.parent / f"{base.name}{ending}" for ending in texts]
+    for path, text in zip(files, texts.values(), strict=True):
+        atomic_write(path, text.encode())
+    if not drawing.can_draw():
+        warnings.warn("no picture is drawn: pip install 'minihash[plot]' first", stacklevel=4)
+        return tuple(files)
+    pictures = [base.parent / f"{base.name}{ending}" for ending in (".png", ".svg")]
+    canvas = drawing.empty(pictures[0], (9, 5.5))
+    figure.draw(canvas if figure is fig1 else canvas.subplots(), found)
+    canvas.suptitle(f"{base.name}: {figure.TITLE}", fontsize=11)
+    for path in pictures:
+        drawing.write(path, canvas)
+    return (*files, *pictures)

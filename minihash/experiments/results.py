@@ -1,0 +1,158 @@
+"""Records side by side: runs that differ in their seeds alone are one row, with mean and spread.
+
+The figure of a run is the first metric of its model (accuracy on the test set, bits per character),
+after the epoch that did best on validation examples, or, without any, after the last one. It is
+None, NaN here, where the run had diverged.
+"""
+
+import csv
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from minihash.experiments import ledger
+from minihash.experiments.grid import WHERE, without
+from minihash.experiments.progress import written
+from minihash.runs import folder
+from minihash.runs.kinds import KINDS
+from minihash.runs.validation import named
+
+
+def records_of(path: Path) -> list[dict]:
+    """Those of a sweep's file, or of the folder of one run. Raises OSError, ValueError."""
+    if not path.is_dir():
+        return ledger.read(path)
+    run = folder.load(path)
+    if not run.metrics:
+        raise ValueError(f"no epoch of the run in {path} is over yet: there is nothing to compare")
+    return [{"config": without(run.config, WHERE), "metrics": list(run.metrics)}]
+
+
+def varying(configs: Sequence[dict]) -> list[str]:
+    """The names of the choices that are not the same in all.
+
+    >>> varying([{"alpha": 1, "seed": 0}, {"alpha": 1, "seed": 1}])
+    ['seed']
+    """
+    names = dict.fromkeys(name for config in configs for name in config)
+    return [n for n in names if any(c.get(n) != configs[0].get(n) for c in configs)]
+
+
+def metric(record: dict) -> str:
+    """The name of what a run is measured by."""
+    known = KINDS[record["config"]["model"]].model.METRICS
+    return next(name for name in known if name in record["metrics"][-1])
+
+
+def value(record: dict, name: str | None = None) -> float:
+    """The figure of a run. Raises KeyError for a metric that it has not.
+
+    >>> config = {"model": "mlp", "validation": 0.1}
+    >>> first = {"validation_accuracy": 0.9, "test_accuracy": 0.8}
+    >>> second = {"validation_accuracy": 0.7, "test_accuracy": 0.9}
+    >>> value({"config": config, "metrics": [first, second]})
+    0.8
+    """
+    name, lines = name or metric(record), record["metrics"]
+    model = KINDS[record["config"]["model"]].model
+    if record["config"].get("validation") is not None:
+        chosen = next(n for n in named(dict.fromkeys(model.METRICS)) if n in lines[0])
+        sign = 1 if model.RISES else -1
+        worth = [-math.inf if line[chosen] is None else sign * line[chosen] for line in lines]
+        lines = [lines[int(np.argmax(worth))]]
+    found = lines[-1][name]
+    return math.nan if found is None else found
+
+
+def figure(record: dict) -> str:
+    """The figure of a run, for people."""
+    return f"{metric(record).replace('_', ' ')} {value(record):.4f}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """Runs that differ in their seeds alone. choices: those that other rows have otherwise."""
+
+    choices: dict[str, str]
+    records: tuple[dict, ...]
+    metric: str
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """A figure a run, in the order of their seeds."""
+        return np.array([value(record, self.metric) for record in self.records])
+
+    @property
+    def mean(self) -> float:
+        return float(self.values.mean())
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation over seeds, of n - 1; NaN for one."""
+        return float(self.values.std(ddof=1)) if len(self.values) > 1 else math.nan
+
+    @property
+    def name(self) -> str:
+        """The choices in one line."""
+        return ", ".join(f"{name} {text}" for name, text in self.choices.items()) or "all"
+
+    def curve(self, name: str, over: Callable = np.mean) -> np.ndarray:
+        """The mean over seeds, or what else, of a metric after each epoch that all have had."""
+        epochs = min(len(record["metrics"]) for record in self.records)
+        lines = [[line.get(name) for line in r["metrics"][:epochs]] for r in self.records]
+        return over(np.array(lines, float), axis=0)
+
+
+def rows(records: Sequence[dict]) -> list[Row]:
+    """Records by all but their seeds, in the order in which they first come; each run once.
+
+    Raises ValueError if there are none, or if they are of models that share no measure.
+    """
+    if not records:
+        raise ValueError("there is no run to compare: run a sweep first")
+    first = metric(records[0])
+    if other := next((r for r in records if first not in r["metrics"][-1]), None):
+        models = records[0]["config"]["model"], other["config"]["model"]
+        raise ValueError(
+            f"a model {models[0]} is measured by {first}, a model {models[1]} is not: compare runs "
+            "that are measured alike"
+        )
+    groups: dict[str, dict[int, dict]] = {}
+    for record in records:
+        choices = {k: v for k, v in record["config"].items() if k != "seed"}
+        groups.setdefault(repr(sorted(choices.items())), {}).setdefault(
+            record["config"]["seed"], record
+        )
+    several = [tuple(found[seed] for seed in sorted(found)) for found in groups.values()]
+    names = varying([{k: v for k, v in g[0]["config"].items() if k != "seed"} for g in several])
+    return [Row({n: written(g[0]["config"].get(n)) for n in names}, g, first) for g in several]
+
+
+def as_csv(found: Sequence[Row]) -> str:
+    """A line a run and epoch: the choices that differ, the seed, the epoch, and all metrics."""
+    metrics = dict.fromkeys(
+        name for row in found for r in row.records for line in r["metrics"] for name in line
+    )
+    shown = [name for name in metrics if name not in ("epoch", "seconds")]
+    entropies = all("entropy" in record for row in found for record in row.records)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    before = [*found[0].choices, "seed", *(["entropy"] if entropies else [])]
+    writer.writerow([*before, "epoch", *shown])
+    for row in found:
+        for record in row.records:
+            own = [*row.choices.values(), record["config"]["seed"]]
+            own += [repr(entropy(record))] if entropies else []
+            for line in record["metrics"]:
+                writer.writerow([*own, line["epoch"], *(line.get(name) for name in shown)])
+    return stream.getvalue()
+
+
+def entropy(record: dict) -> float:
+    """The entropy of the tables, in nats; of several, their mean."""
+    return sum(record["entropy"].values()) / len(record["entropy"])
