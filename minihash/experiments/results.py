@@ -10,11 +10,11 @@ import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from minihash.derived import derived
 from minihash.experiments import ledger
 from minihash.experiments.grid import WHERE, without
 from minihash.experiments.progress import written
@@ -82,7 +82,7 @@ class Row:
     records: tuple[dict, ...]
     metric: str
 
-    @cached_property
+    @derived
     def values(self) -> np.ndarray:
         """A figure a run, in the order of their seeds."""
         return np.array([value(record, self.metric) for record in self.records])

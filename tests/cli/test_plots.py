@@ -88,6 +88,7 @@ def test_curves_are_those_of_the_metrics():
 
 
 def test_what_has_no_picture_is_refused_before_any_work(run, capsys, monkeypatch):
+    pytest.importorskip("matplotlib")
     assert main(["train", "--model", "autoencoder", "--hidden", "5", "--epochs", "1"]) == 0
     capsys.readouterr()
     cases = {
