@@ -9,6 +9,7 @@ from tests.mutants.mutants_around import AROUND_MUTANTS
 from tests.mutants.mutants_arrays import ARRAY_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_data import DATA_MUTANTS
+from tests.mutants.mutants_edges import EDGE_MUTANTS
 from tests.mutants.mutants_experiments import EXPERIMENT_MUTANTS
 from tests.mutants.mutants_files import FILE_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
@@ -24,6 +25,7 @@ LISTS = (
     KERNEL_MUTANTS,
     CORE_MUTANTS,
     STEP_MUTANTS,
+    EDGE_MUTANTS,
     LAYER_MUTANTS,
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,
