@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,10 @@ RUNS = 6
 def begun(path, **options):
     """The process of a sweep."""
     words = [sys.executable, "-m", "minihash", *WORDS, str(path)]
-    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, **options)
+    listen = partial(
+        signal.signal, signal.SIGINT, signal.SIG_DFL
+    )  # a job in the background ignores it
+    return subprocess.Popen(words, stderr=subprocess.PIPE, text=True, preexec_fn=listen, **options)
 
 
 def finished(path):
