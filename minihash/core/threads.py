@@ -112,9 +112,11 @@ def run_kernels(parts: list[Callable[[], None]]) -> None:
     try:
         work()
     finally:
-        for worker in hired:
-            worker.end()
-        _let_go(hired)
+        try:
+            for worker in hired:
+                worker.end()
+        finally:  # also where Ctrl-C ends the wait: a worker answers every call, if late
+            _let_go(hired)
     for job in jobs:
         if job.error is not None:
             raise job.error

@@ -381,3 +381,19 @@ def test_overflow_is_an_infinity_without_a_warning(backend):
     assert np.isinf(matmul(x, table, w, backend=backend)).all()
     dx, dtable = matmul_backward(x, x, table, w, backend=backend)
     assert np.isinf(dx).all() and np.isinf(dtable).all()
+
+
+def test_workers_are_free_again_after_an_interrupted_wait(monkeypatch):
+    set_threads(3)
+
+    def interrupted(worker):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threads.Worker, "end", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        threads.run_kernels([lambda: None] * 3)
+    monkeypatch.undo()
+    assert threads._busy == 0
+    done: list[int] = []
+    threads.run_kernels([lambda k=k: done.append(k) for k in range(5)])
+    assert sorted(done) == [0, 1, 2, 3, 4]
