@@ -8,7 +8,6 @@ it depends on the configuration, the data and the versions alone.
 import os
 import platform
 from collections.abc import Callable
-from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -20,7 +19,7 @@ from minihash.runs import folder
 from minihash.runs.config import Config, check_place
 from minihash.runs.kinds import KINDS
 from minihash.runs.machine import machine
-from minihash.runs.train import after_epoch, begun
+from minihash.runs.train import advance, begun
 
 Source = tuple[object, ...]
 Loaded = tuple[Dataset | Text, int]  # a data set, and its CRC-32
@@ -43,14 +42,8 @@ def outcome(
     ([1, 2], [9])
     """
     with machine(config.backend, 1), core.steady():
-        run, data, held = begun(config, *loaded)
-        for state, report in run.initial.learn(run.state, data):
-            run = replace(run, state=state)
-            if state.batch == 0:
-                run = after_epoch(run, report, data, held)
-            if run.finished:
-                break
-            if not wanted():
+        for run, _ in advance(*begun(config, *loaded)):
+            if not (run.finished or wanted()):
                 raise Abandoned
         network = run.initial.network
         return {

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -177,25 +177,35 @@ def _train(
     progress: Progress,
 ) -> dict:
     """All steps that are left. The folder is opened after the first of them."""
-    folder, stop, then = None, Stop(), time.perf_counter()
-    steps = () if run.finished else run.initial.learn(run.state, data)
+    folder, stop, now = None, Stop(), run
     with stop, progress.shown(run):
-        for state, report in steps:
+        for now, report in advance(run, data, held):
             if folder is None:
                 stop.listen()
                 folder = open_folder()
-            now = time.perf_counter()
-            run, then = replace(run, state=state, seconds=run.seconds + now - then), now
-            if state.batch == 0:
-                run, then = after_epoch(run, report, data, held), time.perf_counter()
-                _save(folder, run)
-            progress.step(run, report)
-            if run.finished:
-                break
-            if stop.number:
-                _save(folder, run)
-                raise Stopped(stop.number, folder, run)
-    return summary(run, folder or open_folder())
+            if now.state.batch == 0:
+                _save(folder, now)
+            progress.step(now, report)
+            if stop.number and not now.finished:
+                _save(folder, now)
+                raise Stopped(stop.number, folder, now)
+    return summary(now, folder or open_folder())
+
+
+def advance(
+    run: Run, data: Dataset | Text, held: Dataset | Text | None
+) -> Iterator[tuple[Run, dict]]:
+    """The run after each step that is left of it, with the step's report: with the metrics of an
+    epoch that is over, and the seconds of one that is not."""
+    then = time.perf_counter()
+    for state, report in () if run.finished else run.initial.learn(run.state, data):
+        now = time.perf_counter()
+        run, then = replace(run, state=state, seconds=run.seconds + now - then), now
+        if state.batch == 0:
+            run, then = after_epoch(run, report, data, held), time.perf_counter()
+        yield run, report
+        if run.finished:
+            return
 
 
 def after_epoch(run: Run, report: dict, data: Dataset | Text, held: Dataset | Text | None) -> Run:

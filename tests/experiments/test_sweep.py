@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 import warnings
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def test_a_run_has_the_metrics_of_minihash_train(flags, here):
     assert timeless(record) == timeless(record | {"metrics": trained})
     assert record["config"]["alpha"] == 0.5 and record["stored_weights"] < record["virtual_weights"]
     assert record["numpy"] == np.__version__ and record["backend"] == "numpy"
+
+
+def test_seconds_are_those_of_training_and_testing(here):
+    config = Config(hidden=(200, 200), epochs=3)
+    data = load(config)
+    then = time.perf_counter()
+    record = outcome(config, data)
+    took = time.perf_counter() - then
+    assert 0.5 * took < sum(line["seconds"] for line in record["metrics"]) <= took + 0.003
 
 
 def test_models_of_text_and_autoencoders_are_swept_too(here):
