@@ -73,6 +73,23 @@ def test_sections_name_their_loop_and_test_and_all_names_exist():
             assert re.search(r"`tests/\w+/test_\w+\.py`", section), section.splitlines()[0]
 
 
+def test_the_index_links_equations_to_section_loop_engine_and_test():
+    index = README.partition("## Index of equations")[2]
+    titles = re.findall(r"^## (.+)$", README, re.MULTILINE)
+    anchors = {"#" + re.sub(r"[^a-z0-9 -]", "", t.lower()).replace(" ", "-"): t for t in titles}
+    rows = re.findall(r"^\| (?:ArbNets|HashedNets).+$", index, re.MULTILINE)
+    assert {f"| ArbNets {k} " in index for k in (1, 2, 4, 6, 7, 8, 9, 10)} == {True}
+    for row in rows:
+        (_, section), (function, loop), (name, engine), (file, test) = re.findall(
+            r"\[([^]]+)\]\(([^)]+)\)", row
+        )
+        text = README.partition(f"## {anchors[section]}\n")[2].partition("\n## ")[0]
+        assert f"`reference/{loop}:{function}`" in text, row
+        for path in (engine, test):
+            assert (ROOT / "reference" / path).resolve().is_file(), row
+        assert engine.endswith(name) and test.endswith(file), row
+
+
 def test_readme_names_every_loop():
     helpers = {"numbers", "zeros", "elementwise", "from_spec"}
     for path in FILES:
