@@ -65,7 +65,7 @@ def describe(thing: object) -> str:
 
     >>> from minihash.hashes import Lookup
     >>> describe(Lookup(2, [0, 1, 1]))
-    'Lookup(buckets=2, assignment=uint32 (3,), signs=None)'
+    'Lookup(buckets=2, assignment=uint8 (3,), signs=None)'
     """
     values = ((f.name, getattr(thing, f.name)) for f in dataclasses.fields(thing))
     text = ", ".join(

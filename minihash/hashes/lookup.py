@@ -3,15 +3,18 @@
     bucket(i) = assignment[i],   sign(i) = signs[i]
 
 What k-means codebooks, pruning masks (sign 0) and tied rows end in. It is the only hash whose
-definition has an entry for every virtual weight: `nbytes` counts them.
+definition has an entry for every virtual weight: `nbytes` counts them. The assignment is of the
+smallest unsigned type that holds all buckets; signs are a mask of bools unless there is a -1, and
+are not kept at all where each is +1.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from minihash.derived import derived
 from minihash.hashes.hash import Hash, Stages, check_buckets
-from minihash.hashes.xxh32 import U64
+from minihash.hashes.xxh32 import U32, U64
 
 
 def itself(i, residue, state):
@@ -21,12 +24,12 @@ def itself(i, residue, state):
 
 def written(word, state):
     """The bucket written down for an identifier. A body."""
-    return state[1][word]
+    return U32(state[1][word])
 
 
 def written_sign(i, state):
     """The sign written down for an identifier. A body."""
-    return state[0][i]
+    return np.int8(state[0][i])
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,8 @@ class Lookup(Hash):
     """The given assignment.
 
     assignment: integers (identifiers,), each in 0 .. buckets - 1.
-    signs: None (all +1) or integers (identifiers,), each -1, 0 or +1.
+    signs: None (all +1), a mask of bools (identifiers,), False where there is no connection, or
+    integers, each -1, 0 or +1.
     Raises TypeError or ValueError where they are not that.
 
     >>> Lookup(3, [2, 0, 0], signs=[1, -1, 0]).sign([0, 1, 2])
@@ -49,16 +53,46 @@ class Lookup(Hash):
 
     def __post_init__(self) -> None:
         check_buckets(self, seed=False)
-        assignment = _vector("assignment", self.assignment, 0, self.buckets - 1, np.uint32)
-        object.__setattr__(self, "assignment", assignment)
+        _check("assignment", self.assignment, 0, self.buckets - 1, "iu")
+        dtype = np.min_scalar_type(self.buckets - 1)
+        object.__setattr__(self, "assignment", _own(self.assignment, dtype))
         if self.signs is not None:
-            signs = _vector("signs", self.signs, -1, 1, np.int8)
-            if signs.shape != assignment.shape:
+            _check("signs", self.signs, -1, 1, "iub")
+            signs = np.asarray(self.signs)
+            if signs.shape != self.assignment.shape:
                 raise ValueError(
-                    f"signs must have one entry for each of {assignment.size} identifiers, "
+                    f"signs must have one entry for each of {self.assignment.size} identifiers, "
                     f"got {signs.size}; give both the same length"
                 )
-            object.__setattr__(self, "signs", signs)
+            least = int(signs.min()) if signs.size else 1
+            dtype = np.dtype(np.int8 if least else bool)
+            object.__setattr__(self, "signs", None if least == 1 else _own(signs, dtype))
+
+    @classmethod
+    def from_weights(cls, W: np.ndarray) -> "tuple[Lookup, np.ndarray]":
+        """The hash and the codebook that a quantised tensor is made of: W = sign codebook[bucket].
+
+        W: floats, or integers, of any shape, row-major. The codebook holds its distinct values but
+        0, rising, in its dtype; where W is 0 there is no connection (bucket 0, sign 0). A tensor of
+        zeros has the codebook [0].
+        Raises ValueError if W is empty or not finite.
+
+        >>> hash_, codebook = Lookup.from_weights(np.array([[0.5, 0.0], [-2.0, 0.5]]))
+        >>> hash_.assignment, hash_.signs, codebook
+        (array([1, 0, 0, 1], dtype=uint8), array([ True, False,  True,  True]), array([-2. ,  0.5]))
+        """
+        W = np.asarray(W).reshape(-1)
+        if W.dtype.kind not in "fiu" or not W.size or not np.isfinite(W).all():
+            raise ValueError(
+                f"W must be one or more finite numbers, got {W.size} of {W.dtype}; "
+                "a network that has diverged has no codebook"
+            )
+        mask = W != 0
+        codebook, found = np.unique(W[mask], return_inverse=True)
+        codebook = codebook if codebook.size else np.zeros(1, W.dtype)
+        assignment = np.zeros(W.size, np.min_scalar_type(codebook.size - 1))
+        assignment[mask] = found.reshape(-1)
+        return cls(codebook.size, assignment, mask), codebook
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -84,15 +118,15 @@ class Lookup(Hash):
     def stages(self) -> Stages:
         return itself, written, written_sign if self.signs is not None else None
 
-    @property
+    @derived
     def state(self) -> tuple[tuple, tuple]:
-        signs = () if self.signs is None else (self.signs,)
+        signs = () if self.signs is None else (self.signs.view(np.int8),)  # kernels of one type
         return (U64(self.buckets), self.assignment), signs
 
 
-def _vector(name: str, values: np.ndarray, low: int, high: int, dtype: type) -> np.ndarray:
+def _check(name: str, values: np.ndarray, low: int, high: int, kinds: str) -> None:
     values = np.asarray(values)
-    if values.ndim != 1 or values.dtype.kind not in "iu":
+    if values.ndim != 1 or values.dtype.kind not in kinds:
         raise TypeError(
             f"{name} must be a one-dimensional array of integers, got {values.dtype} of shape "
             f"{values.shape}; flatten and round it first"
@@ -102,6 +136,11 @@ def _vector(name: str, values: np.ndarray, low: int, high: int, dtype: type) -> 
             f"{name} must lie in {low} .. {high}, got {values.min()} .. {values.max()}; "
             "correct the entries or the number of buckets"
         )
+
+
+def _own(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The values in this dtype, in an array that nobody writes to."""
+    values = np.asarray(values)
     if values.dtype == dtype and values.base is None and not values.flags.writeable:
         return values  # nobody can change it
     values = np.array(values, dtype, order="C")

@@ -104,7 +104,7 @@ def lookup(buckets):
 
 
 def test_one_array_is_held_once_and_read_only_so_often():
-    array = np.zeros(2**22, np.uint32)
+    array = np.zeros(2**22, np.uint8)
     with promptly(60):
         different = decode([lookup(k) for k in (1, 2, 3)], {"spec/0": array})
         assert all(np.shares_memory(hash_.assignment, array) for hash_ in different)
@@ -125,7 +125,7 @@ def test_fields_that_are_equal_but_not_alike_are_not_taken_for_each_other():
 
 
 def test_a_lookup_of_an_array_that_can_change_keeps_its_own():
-    array = np.zeros(3, np.uint32)
+    array = np.zeros(3, np.uint8)
     hash_, view = Lookup(2, array), array.view()
     view.flags.writeable = False
     of_view = Lookup(2, view)
