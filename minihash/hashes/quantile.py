@@ -55,7 +55,7 @@ class Quantile(Hash):
 
     @staticmethod
     def place(word, state):
-        """The last k with start_k <= word, by halving: where entries are unused, several start there."""
+        """The last k with start_k <= word, by halving; unused entries start where the next does."""
         length, starts = state
         k = word * U64(0)
         while length > U64(1):
