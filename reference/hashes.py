@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
+from reference.balanced import balanced, quantile
 from reference.dirichlet import tables
 from reference.streams import h, random_sign, scale, stream
 from reference.toeplitz import toeplitz
@@ -145,6 +146,8 @@ LOOPS = {
     "Identity": identity,
     "Modulus": modulus,
     "Uniform": uniform,
+    "Balanced": balanced,
+    "Quantile": quantile,
     "Neighborhood": neighborhood,
     "Dirichlet": dirichlet,
     "HashedNets": hashednets,

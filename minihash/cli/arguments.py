@@ -202,7 +202,7 @@ def _add_train(train: _Parser) -> None:
     add(
         group,
         "--alpha",
-        "of dirichlet: small is uneven, inf is uniform",
+        "of dirichlet and quantile: small is uneven, inf is even",
         type=values.real,
         metavar="A",
     )

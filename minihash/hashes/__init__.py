@@ -3,6 +3,7 @@
 from typing import Any
 
 from minihash.hashes.balance import Balance, balance
+from minihash.hashes.balanced import Balanced
 from minihash.hashes.check import check_hash
 from minihash.hashes.compose import Compose
 from minihash.hashes.dirichlet import Dirichlet
@@ -12,13 +13,14 @@ from minihash.hashes.identity import Identity
 from minihash.hashes.lookup import Lookup
 from minihash.hashes.modulus import Modulus
 from minihash.hashes.neighborhood import Neighborhood
+from minihash.hashes.quantile import Quantile
 from minihash.hashes.toeplitz import Toeplitz, border_balance
 from minihash.hashes.uniform import Uniform
 
 HASHES: dict[str, type[Any]] = {
     cls.__name__.lower(): cls
     for cls in (
-        *(Identity, Modulus, Uniform, Dirichlet, Neighborhood, HashedNets),
+        *(Identity, Modulus, Uniform, Balanced, Dirichlet, Quantile, Neighborhood, HashedNets),
         *(Lookup, Compose, Toeplitz),
     )
 }
@@ -26,6 +28,7 @@ HASHES: dict[str, type[Any]] = {
 __all__ = [
     "HASHES",
     "Balance",
+    "Balanced",
     "Compose",
     "Dirichlet",
     "Hash",
@@ -34,6 +37,7 @@ __all__ = [
     "Lookup",
     "Modulus",
     "Neighborhood",
+    "Quantile",
     "Toeplitz",
     "Uniform",
     "balance",

@@ -6,7 +6,7 @@ A hash is a frozen dataclass of its hyperparameters. Beyond those it gives:
 
     buckets      the size of the table
     by_size      whether a number of buckets and the options (options.py) make one, as builders do
-    domain       it is defined for identifiers 0 .. domain - 1
+    domain       it is defined for identifiers 0 .. domain - 1; a field where the hash depends on it
     run          identifiers k run .. k run + run - 1 fall in consecutive buckets with sign +1 (a
                  window of the table, wrapping at its end), so that the core can read slices; 1 when
                  nothing is known
@@ -35,6 +35,7 @@ from minihash.derived import derived
 from minihash.hashes.xxh32 import U32, stream, xxh32
 
 MAX_BUCKETS = 2**31 - 1
+MAX_DOMAIN = 2**52  # of a hash that is told its domain: float64 holds its halves exactly
 Stages = tuple[Callable, Callable | None, Callable | None]
 
 

@@ -129,7 +129,8 @@ def make_hash(
         raise ValueError(f"compression must lie in (0, 1], got {got}; try 0.1")
     cls = HASHES[name]
     buckets = math.ceil(Fraction(str(compression)) * size)
-    given = {"buckets": size if cls is Identity else buckets, "seed": seed, "tag": tag}
+    buckets = size if cls is Identity else buckets
+    given = {"buckets": buckets, "domain": size, "seed": seed, "tag": tag}
     if shape is not None:
         given |= {"fan_out": shape[0], "fan_in": math.prod(shape[1:])}
     fields = {field.name: field for field in dataclasses.fields(cls)}

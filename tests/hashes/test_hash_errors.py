@@ -7,6 +7,7 @@ import pytest
 
 from minihash.hashes import (
     HASHES,
+    Balanced,
     Compose,
     Dirichlet,
     HashedNets,
@@ -14,6 +15,7 @@ from minihash.hashes import (
     Lookup,
     Modulus,
     Neighborhood,
+    Quantile,
     Toeplitz,
     Uniform,
 )
@@ -23,6 +25,8 @@ VALID = {
     Identity: {"buckets": 5},
     Modulus: {"buckets": 5, "seed": 1, "signed": True},
     Uniform: {"buckets": 5, "seed": 1, "signed": True},
+    Balanced: {"buckets": 5, "domain": 9, "seed": 1, "signed": True},
+    Quantile: {"buckets": 5, "domain": 9, "alpha": 1.0, "seed": 1, "signed": True},
     Dirichlet: {"buckets": 5, "alpha": 1.0, "seed": 1, "signed": True},
     Neighborhood: {"buckets": 5, "radius": 2, "seed": 1, "signed": True},
     HashedNets: {"buckets": 5, "fan_in": 3, "fan_out": 2, "seed": 1, "tag": "W"},
@@ -41,6 +45,7 @@ FIELDS = [(cls, name) for cls, fields in VALID.items() for name in fields]
 COUNTS = {
     "buckets": (1, 2**31 - 1),
     "seed": (0, 2**32 - 1),
+    "domain": (1, 2**52),
     "radius": (0, 2**31 - 1),
     "fan_in": (1, 2**31 - 1),
     "fan_out": (1, 2**31 - 1),
@@ -97,24 +102,32 @@ def test_numpy_integers_at_the_top_do_not_overflow():
     assert HashedNets(5, 2, 2, np.uint32(2**32 - 1)).bucket([3]) < 5
 
 
+with_alpha = pytest.mark.parametrize("cls", [Dirichlet, Quantile])
+
+
+@with_alpha
 @pytest.mark.parametrize("alpha", [0, 0.0, -1.0, -math.inf, math.nan, 1e-310])
-def test_alpha_out_of_range(alpha):
-    assert "alpha" in refused(ValueError, Dirichlet, alpha=alpha)
+def test_alpha_out_of_range(cls, alpha):
+    assert "alpha" in refused(ValueError, cls, alpha=alpha)
 
 
+@with_alpha
 @pytest.mark.parametrize("alpha", ["1", None, True, [1.0], 1j])
-def test_alpha_that_is_no_number(alpha):
-    assert "alpha" in refused(TypeError, Dirichlet, alpha=alpha)
+def test_alpha_that_is_no_number(cls, alpha):
+    assert "alpha" in refused(TypeError, cls, alpha=alpha)
 
 
-def test_alpha_of_any_real_type():
+@with_alpha
+def test_alpha_of_any_real_type(cls):
+    valid = VALID[cls]
     for alpha in (2, np.float32(2), np.int64(2), np.float64(2)):
-        assert Dirichlet(5, alpha) == Dirichlet(5, 2.0)
-        assert type(Dirichlet(5, alpha).alpha) is float
+        assert cls(**valid | {"alpha": alpha}) == cls(**valid | {"alpha": 2.0})
+        assert type(cls(**valid | {"alpha": alpha}).alpha) is float
 
 
-def test_too_many_buckets_for_a_dirichlet_table():
-    assert "uniform" in refused(ValueError, Dirichlet, buckets=2**30 + 1)
+@with_alpha
+def test_too_many_buckets_for_a_dirichlet_table(cls):
+    assert "uniform" in refused(ValueError, cls, buckets=2**30 + 1)
 
 
 @pytest.mark.parametrize("tag", ["w", "", "WB", None, 1, b"W"])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from minihash.core import gather
 from minihash.hashes import (
     HASHES,
+    Balanced,
     Compose,
     Dirichlet,
     Hash,
@@ -22,6 +23,7 @@ from minihash.hashes import (
     Lookup,
     Modulus,
     Neighborhood,
+    Quantile,
     Toeplitz,
     Uniform,
 )
@@ -34,6 +36,7 @@ identifiers = st.sampled_from(EDGES) | st.integers(0, 2**64 - 1)
 table_sizes = st.sampled_from([1, 2, 3, 4, 16, 97]) | st.integers(1, 300)
 alphas = st.sampled_from([1e-3, 0.01, 0.1, 1.0, 10.0, 1e6, math.inf])
 signed = st.booleans()
+domains = st.sampled_from([1, 2, 2**26, 2**52]) | st.integers(1, 300) | st.integers(1, 2**52)
 
 drawn = st.one_of(  # hashes that are defined for every identifier
     st.builds(Modulus, table_sizes, seeds, signed),
@@ -75,6 +78,8 @@ def written(draw: st.DrawFn) -> Hash:
     fan_in, fan_out = draw(st.integers(1, 110)), draw(st.integers(1, 12))
     return draw(
         st.builds(Identity, st.integers(1, 300))
+        | st.builds(Balanced, table_sizes, domains, seeds, signed)
+        | st.builds(Quantile, table_sizes, domains, alphas, seeds, signed)
         | st.integers(0, 60).flatmap(lookups)
         | toeplitzes()
         | st.builds(
@@ -150,6 +155,8 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "modulus-signed": lambda shape, n, seed: Modulus(n, seed, True),
     "uniform": lambda shape, n, seed: Uniform(n, seed),
     "uniform-signed": lambda shape, n, seed: Uniform(n, seed, True),
+    "balanced": lambda shape, n, seed: Balanced(n, math.prod(shape), seed, True),
+    "quantile": lambda shape, n, seed: Quantile(n, math.prod(shape), 0.3, seed),
     "dirichlet": lambda shape, n, seed: Dirichlet(n, 0.3, seed),
     "neighborhood-signed": lambda shape, n, seed: Neighborhood(n, seed % n // 2, seed, True),
     "neighborhood-wide": lambda shape, n, seed: Neighborhood(n, n + seed % 7, seed),
@@ -159,5 +166,5 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "lookup-signed": lambda shape, n, seed: _lookup(shape, n, seed, True),
     "compose": lambda shape, n, seed: Compose(Modulus(2 * n), Uniform(n, seed, True)),
 }
-BOUNDED = ("identity", "hashednets", "toeplitz", "lookup", "lookup-signed")
+BOUNDED = ("identity", "balanced", "quantile", "hashednets", "toeplitz", "lookup", "lookup-signed")
 ANYWHERE = [k for k in KINDS if k not in BOUNDED]
