@@ -229,6 +229,8 @@ def _add_train(train: _Parser) -> None:
         type=values.chance,
         metavar="P",
     )
+    text = "of mlp: of inputs, with this probability"
+    add(group, "--input-dropout", text, type=values.chance, metavar="P")
     text = "of text: width of a character's vector (default: as --hidden)"
     add(group, "--embedding", text, type=values.count, metavar="N")
     text = "of text: input and output embeddings are one"
@@ -250,9 +252,18 @@ def _add_train(train: _Parser) -> None:
     text = "of text: gradients go back through windows of N characters (default: --length)"
     add(group, "--truncate", text, type=values.count, metavar="N")
     add(group, "--clip", "of text: largest norm of a gradient", type=values.real, metavar="NORM")
-    add(group, "--optimiser", "sgd (with momentum 0.9) or adam", metavar="NAME")
+    add(group, "--optimiser", "sgd or adam", metavar="NAME")
+    add(group, "--momentum", "of sgd (0.9)", type=values.strength, metavar="M")
+    text = "of sgd: v = M v + (1 - D) g; Torch7's default is D = M (0)"
+    add(group, "--dampening", text, type=values.chance, metavar="D")
     text = "learning rate, cut at plateaus; under another optimiser, of sgd 0.1, of adam 0.003"
     add(group, "--lr", text, type=values.real, metavar="RATE")
+    text = "rate / (1 + D times the steps so far), in place of plateaus"
+    add(group, "--decay", text, type=values.strength, metavar="D")
+    text = "rate / 10 after N epochs without a better one (4)"
+    add(group, "--plateau", text, type=values.count, metavar="N")
+    text = "by accuracy on what is trained on, or by loss on what is held out (training)"
+    add(group, "--plateau-of", text, choices=("training", "validation"))
     for name, text in PENALTIES.items():
         add(group, name, text, type=values.strength, metavar="S")
     text = "hold out this part, as 0.2, or number of the training examples; keep the best epoch"

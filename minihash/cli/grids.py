@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from minihash.cli import values
 
-FIGURES = ("fig1", "fig2", "fig3", "fig4")
+FIGURES = ("fig1", "fig2", "fig3", "fig4", "hashednets")
 DATASETS = ("mnist", "cifar10", "digits")
 # Options of `train` that are no axis of a grid: a sweep has its own, or has no use for them.
 APART = ("help", "out", "resume", "quiet", "json", "imports", "data_dir", "download", "threads")
@@ -56,11 +56,9 @@ def add(command: Callable[[str, str, str], argparse.ArgumentParser], train: Sequ
     sub.add_argument("--csv", action="store_true", help="print a row a run and epoch")
     text = "draw learning curves too, as FILE.png (needs matplotlib)"
     sub.add_argument("--plot", metavar="FILE", help=text)
-    sub = command(
-        "reproduce", "reproduce", "a figure of the ArbNets paper, with every claim tested"
-    )
+    sub = command("reproduce", "reproduce", "a figure of ArbNets or HashedNets, every claim tested")
     sub.add_argument("figure", choices=FIGURES, help="which")
-    sub.add_argument("--dataset", choices=DATASETS, help="of figures 2 to 4 (mnist)")
+    sub.add_argument("--dataset", choices=DATASETS, help="of all but fig1 (mnist)")
     text = "folder of its runs, numbers and pictures (reproduced)"
     sub.add_argument("--out", metavar="DIR", default="reproduced", help=text)
     _add_common(sub, "a small grid on the embedded digits, in a minute or two")

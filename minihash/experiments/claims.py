@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from minihash.experiments.results import value
-from minihash.experiments.statistics import bends, differs, rises
+from minihash.experiments.statistics import bends, differs, exceeds, rises
 
 LEVEL = 0.05  # of p
 
@@ -98,6 +98,21 @@ def steeper(says: str, records: Sequence[dict], place: Callable[[dict], float]) 
     slope, p = differs(x, figures(runs), dense)
     of = f"{names[1]} against {names[0].split()[-1]}, {len(runs)} runs"
     return [Claim(says, of, "difference of slopes > 0", slope, p, p < LEVEL)]
+
+
+def lower(
+    says: str,
+    records: Sequence[dict],
+    others: Sequence[dict],
+    place: Callable[[dict], float],
+    error: Callable[[dict], float],
+) -> Claim:
+    """Whether the error is lower than that of the others at equal places, as a ratio."""
+    runs = [*records, *others]
+    x, y = (np.array([of(run) for run in runs]) for of in (place, error))
+    ratio, p = exceeds(x, np.log(y), np.arange(len(runs)) >= len(records))
+    of = f"{len(records)} and {len(others)} runs"
+    return Claim(says, of, "ratio of errors > 1", float(np.exp(ratio)), p, p < LEVEL)
 
 
 def _of(name: str, runs: Sequence[dict]) -> str:

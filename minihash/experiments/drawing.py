@@ -58,15 +58,20 @@ def write(path: Path, figure: Any) -> None:
     atomic_write(path, content.getvalue())
 
 
-def families(axes: Any, groups: dict[str, list[dict]], place: Callable[[dict], float]) -> None:
+def families(
+    axes: Any,
+    groups: dict[str, list[dict]],
+    place: Callable[[dict], float],
+    height: Callable[[dict], float] = value,
+) -> None:
     """A curve a group: the mean over runs at one place, and every run as a point beside it.
 
-    place: where a record stands on the horizontal axis. Means are over seeds that share a place;
+    place, height: where a record stands on the axes. Means are over seeds that share a place;
     where each run has its own, points alone are drawn.
     """
     for k, (name, records) in enumerate(groups.items()):
         x = np.array([place(record) for record in records])
-        y = np.array([value(record) for record in records])
+        y = np.array([height(record) for record in records])
         colour = f"C{k % 10}"
         axes.scatter(x, y, s=16, color=colour, alpha=0.6, linewidths=0)
         places = np.unique(x)

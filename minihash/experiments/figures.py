@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from minihash.experiments import drawing, fig1, fig2, fig3, fig4
+from minihash.experiments import drawing, fig1, fig2, fig3, fig4, hashednets
 from minihash.experiments.claims import Claim, markdown
 from minihash.experiments.grid import together
 from minihash.experiments.progress import Shown
@@ -21,9 +21,14 @@ from minihash.experiments.sweep import Schedule, Swept, sweep
 from minihash.files.atomic import atomic_write
 from minihash.runs.config import Config
 
-FIGURES: dict[str, ModuleType] = {"fig2": fig2, "fig3": fig3, "fig4": fig4}
+FIGURES: dict[str, ModuleType] = {
+    "fig2": fig2,
+    "fig3": fig3,
+    "fig4": fig4,
+    "hashednets": hashednets,
+}
 NAMES = ("fig1", *FIGURES)
-DATASETS = tuple(fig2.GRIDS)
+DATASETS = tuple(dict.fromkeys(name for figure in FIGURES.values() for name in figure.GRIDS))
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,15 @@ class Reproduced:
 
 def runs(name: str, dataset: str, places: dict[str, object] | None = None) -> list[Config]:
     """The runs of a figure. places: where the data are, and what computes (data_dir, backend).
+    Raises ValueError for a data set that the figure is not of.
 
     >>> len(runs("fig2", "mnist")), len(runs("fig4", "cifar10")), len(runs("fig3", "digits"))
     (160, 16, 24)
     """
     own = {key: [value] for key, value in (places or {}).items()}
-    return together([{**axes, **own} for axes in FIGURES[name].GRIDS[dataset]])
+    if dataset not in (grids := FIGURES[name].GRIDS):
+        raise ValueError(f"{name} is of {', '.join(grids)}, got --dataset {dataset}: name another")
+    return together([{**axes, **own} for axes in grids[dataset]])
 
 
 def ledger_of(name: str, dataset: str, folder: Path) -> Path:
@@ -86,7 +94,8 @@ def _written(
     base: Path, figure: ModuleType, found: list[dict], table: str, claims: list[Claim]
 ) -> tuple[Path, ...]:
     """CSV, Markdown and pictures at `base` with an ending each."""
-    texts = {".csv": table, ".md": markdown(claims) + "\n"}
+    said = [markdown(claims), *([figure.table(found)] if hasattr(figure, "table") else [])]
+    texts = {".csv": table, ".md": "\n\n".join(said) + "\n"}
     files = [base.parent / f"{base.name}{ending}" for ending in texts]
     for path, text in zip(files, texts.values(), strict=True):
         atomic_write(path, text.encode())

@@ -92,8 +92,12 @@ def _applies(name: str, asked: Mapping[str, object]) -> bool:
     kind = KINDS.get(str(asked.get("model", Config.model)))
     if kind is None:
         return True
-    if name == "patience":
-        return asked.get("validation") is not None
+    if name in ("patience", "plateau_of") and asked.get("validation") is None:
+        return False
+    if name in ("plateau", "plateau_of"):
+        return asked.get("decay") is None
+    if name in ("momentum", "dampening"):
+        return (asked.get("optimiser") or kind.choices.get("optimiser", "sgd")) == "sgd"
     if name in OF_SOME and name not in kind.choices:
         return False
     unshared = asked.get("compression") is None

@@ -9,8 +9,10 @@ p-value for any B. The permutations are drawn by XXH32: the same data give the s
                permuted (Freedman & Lane 1983)
     differs    the slope of y on x in group 1 minus that in group 0, y less its group's mean; labels
                are permuted among runs of equal x
+    exceeds    the mean of y in group 1 minus that in group 0, y less its place's mean; labels are
+               permuted among runs of equal x, the place
 
-`rises` and `differs` are one-sided, p is small where the statistic is large; `bends` is two-sided.
+All but `bends`, which is two-sided, are one-sided: p is small where the statistic is large.
 """
 
 from collections.abc import Callable
@@ -94,10 +96,34 @@ def differs(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> Tested:
     y = np.array(y, float)
     for which in (group, ~group):
         y[which] -= y[which].mean()
-    place = np.unique(x, return_inverse=True)[1].reshape(-1)
 
     def difference(labels: np.ndarray) -> np.ndarray:
         return _slope(x, y, labels) - _slope(x, y, ~labels)
+
+    return _of_labels(difference, x, group)
+
+
+def exceeds(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> Tested:
+    """How much larger y is in group 1 than in group 0 at equal x, and p of a difference as large.
+
+    >>> x, group = np.arange(12) // 6, np.arange(12) % 2
+    >>> difference, p = exceeds(x, 100 * x + 3 * group, group)
+    >>> round(difference, 6), p < 0.01
+    (3.0, True)
+    """
+    group, y = np.asarray(group, bool), np.array(y, float)
+    for place in np.unique(x):
+        y[x == place] -= y[x == place].mean()
+
+    def difference(labels: np.ndarray) -> np.ndarray:
+        return _mean(y, labels) - _mean(y, ~labels)
+
+    return _of_labels(difference, x, group)
+
+
+def _of_labels(difference: Callable, x: np.ndarray, group: np.ndarray) -> Tested:
+    """A statistic of the labels, which are permuted among runs of equal x."""
+    place = np.unique(x, return_inverse=True)[1].reshape(-1)
 
     def shuffled(order: np.ndarray) -> np.ndarray:
         # Each place's own labels, in a random order: sorted by place, the random order within.
@@ -106,7 +132,12 @@ def differs(x: np.ndarray, y: np.ndarray, group: np.ndarray) -> Tested:
         np.put_along_axis(labels, inside, group[np.argsort(place, kind="stable")][None], axis=1)
         return difference(labels)
 
-    return _tested(float(difference(group)), shuffled, len(x))
+    return _tested(float(difference(group)), shuffled, len(place))
+
+
+def _mean(y: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Of y among the chosen; chosen may have an axis more."""
+    return (y * chosen).sum(-1) / chosen.sum(-1)
 
 
 def _slope(x: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> np.ndarray:

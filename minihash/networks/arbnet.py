@@ -5,7 +5,8 @@ table (scope "network"); a HashedNet has one for each layer (scope "layer").
 
 Without normalisation the output layer is Dense alone, since logits must be free to fall below -1.
 Dropout, where there is any, comes last in each hidden layer, under a seed of its own:
-stream(seed, "dropout1"), stream(seed, "dropout2") ...
+stream(seed, "dropout1"), stream(seed, "dropout2") ... That of the inputs comes first of all, under
+stream(seed, "dropout0").
 
 Source: Chang & Lipson, ArbNets, arXiv 2312.08401, sections 1.1, 2.3 and 4.3.
 """
@@ -29,6 +30,7 @@ def arbnet(
     activation: Layer = ELU(),  # noqa: B008 (frozen)
     norm: str = "batch",
     dropout: float = 0.0,
+    input_dropout: float = 0.0,
     **options: object,
 ) -> Sequential:
     """The paper's network: for each pair of sizes Dense, ELU, BatchNorm, under one hash.
@@ -37,7 +39,7 @@ def arbnet(
     hyperparameters (alpha, radius, signed). compression: table entries / virtual weights, in
     (0, 1]. scope: "network", one table for all layers, or "layer", a table for each. bias: "free",
     "hashed" (numbered after the weights of its layer) or "none". norm: "batch" or "none". dropout:
-    the probability that a hidden unit is dropped.
+    the probability that a hidden unit is dropped; input_dropout: an input.
     Raises TypeError or ValueError for anything else; warns where rows of a virtual weight repeat.
 
     >>> net = arbnet((784, 200, 200, 10), hash="dirichlet", alpha=10.0)
@@ -46,7 +48,7 @@ def arbnet(
     """
     shapes = dense_shapes(sizes)
     pairs = numbered(shapes, hash, compression, scope, bias, seed, options)
-    layers: list = []
+    layers: list = _drop(input_dropout, 0, seed)
     for k, (weight, vector) in enumerate(pairs, 1):
         warn_of_repeats(f"dense{k}", weight)
         after = after_dense(k, weight.shape[0], k == len(pairs), activation, norm, dropout, seed)
@@ -68,5 +70,11 @@ def after_dense(
         raise ValueError(f'norm must be "batch" or "none", got {norm!r}')
     layers = [] if last and norm == "none" else [activation]
     layers += [BatchNorm1d(f"norm{k}", width)] if norm == "batch" else []
-    drop = Dropout(dropout, int(stream(seed, f"dropout{k}")))
-    return layers if last or drop.rate == 0 else [*layers, drop]
+    drop = _drop(dropout, k, seed)
+    return layers if last else layers + drop
+
+
+def _drop(rate: float, k: int, seed: int) -> list[Layer]:
+    """Dropout after layer k; nothing where nothing is dropped."""
+    drop = Dropout(rate, int(stream(seed, f"dropout{k}")))
+    return [drop] if drop.rate else []

@@ -15,13 +15,12 @@ from minihash.hashes import HASHES
 from minihash.hashes.options import option
 from minihash.networks.sequential import Sequential
 from minihash.runs.kinds import KINDS, RATES
+from minihash.runs.plan import optimiser, schedule
 from minihash.training import Training
-from minihash.training.optimisers import SGD, Adam, Clipped
 from minihash.training.penalties import L1, L2, GroupLasso, Penalty, WeightDecay
 
 # The choices that some model has, beside those of all.
 OF_SOME = sorted({name for kind in KINDS.values() for name in kind.choices})
-OPTIMISERS = {"sgd": SGD(momentum=0.9), "adam": Adam()}
 ON_TABLES = {"l1": L1, "l2": L2, "weight_decay": WeightDecay}
 
 
@@ -33,8 +32,11 @@ class Config:
     option, and kept as what it says. compression, validation: a decimal number is a float, another
     a Fraction, which text can say: "1/15". validation: the part, or the number, of the training
     examples that are held out, to keep the model of the epoch that does best on them. patience:
-    epochs without a better one that end the run. weight_decay ... group_lasso: the strengths of
-    these penalties on all tables that matrices read.
+    epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0). decay:
+    the rate is divided by 1 + decay times the updates so far; without it, by 10 after `plateau`
+    epochs (4) that bring no better accuracy on the examples that are trained on (plateau_of
+    "training"), or no lower loss on those held out ("validation"). weight_decay ... group_lasso:
+    the strengths of these penalties on all tables that matrices read.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -60,6 +62,7 @@ class Config:
     activation: str | None = None
     norm: str | None = None
     dropout: float | None = None
+    input_dropout: float | None = None
     embedding: int | None = None
     tied: bool | None = None
     layers: int | None = None
@@ -70,7 +73,12 @@ class Config:
     epochs: int | None = None
     batch_size: int | None = None
     optimiser: str | None = None
+    momentum: float | None = None
+    dampening: float | None = None
     lr: float | None = None
+    decay: float | None = None
+    plateau: int | None = None
+    plateau_of: str | None = None
     weight_decay: float | None = None
     l1: float | None = None
     l2: float | None = None
@@ -91,6 +99,11 @@ class Config:
             raise ValueError(
                 "patience counts epochs that do no better on validation examples: hold some out "
                 "with --validation, or leave --patience out"
+            )
+        if self.plateau_of == "validation" and self.validation is None:
+            raise ValueError(
+                "a plateau of validation needs examples held out: add --validation, or leave "
+                "--plateau-of out"
             )
         defaults = KINDS[self.model].choices
         if self.optimiser not in (None, defaults.get("optimiser")):
@@ -158,17 +171,9 @@ class Config:
         0.5
         """
         plan: dict = {"seed": self.seed, "penalties": self.penalties(network)}
-        if self.optimiser is not None:
-            if self.optimiser not in OPTIMISERS:
-                known = ", ".join(OPTIMISERS)
-                raise ValueError(f"optimiser must be one of {known}, got {self.optimiser!r}")
-            plan["optimiser"] = OPTIMISERS[self.optimiser]
+        plan |= {"optimiser": optimiser(self), "schedule": schedule(self)}
         if self.model == "autoencoder":
             plan["loss"] = "squared-error"
-        if self.clip is not None:
-            if not self.clip > 0:
-                raise ValueError(f"clip must be a positive norm, got {self.clip}; try 1")
-            plan["optimiser"] = Clipped(plan["optimiser"], self.clip)
         return Training(self.epochs, self.batch_size, self.lr, **plan)
 
     def penalties(self, network: Sequential | None = None) -> tuple[Penalty, ...]:

@@ -69,7 +69,8 @@ def _dense(config: "Config") -> dict[str, object]:
 
 
 def _mlp(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
-    return arbnet((math.prod(shape), *config.hidden, classes), **_dense(config))
+    sizes, drop = (math.prod(shape), *config.hidden, classes), config.input_dropout
+    return arbnet(sizes, input_dropout=drop, **_dense(config))
 
 
 def _cnn(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
@@ -139,7 +140,7 @@ _TEXT = {
     "lr": 5e-3,
 }
 KINDS: dict[str, Kind] = {
-    "mlp": Kind(Classifier, _DENSE, _mlp),
+    "mlp": Kind(Classifier, _DENSE | {"input_dropout": _ARBNET["input_dropout"]}, _mlp),
     "cnn": Kind(Classifier, _DENSE | {"channels": (16, 32)}, _cnn),
     "rnn": Kind(Writer, _TEXT, _of_text),
     "gru": Kind(Writer, _TEXT, _of_text),

@@ -32,7 +32,7 @@ from minihash.runs.kinds import KINDS
 from minihash.runs.machine import check_memory, machine, peak_memory
 from minihash.runs.model import FILE
 from minihash.runs.progress import Progress
-from minihash.runs.validation import named, split
+from minihash.runs.validation import loss_of, named, split
 
 # What may change when a run is resumed: where and how fast it computes, and when it ends.
 FREE = ("epochs", "patience", "data_dir", "backend", "threads")
@@ -198,14 +198,15 @@ def advance(
     """The run after each step that is left of it, with the step's report: with the metrics of an
     epoch that is over, and the seconds of one that is not."""
     then = time.perf_counter()
-    for state, report in () if run.finished else run.initial.learn(run.state, data):
-        now = time.perf_counter()
-        run, then = replace(run, state=state, seconds=run.seconds + now - then), now
-        if state.batch == 0:
-            run, then = after_epoch(run, report, data, held), time.perf_counter()
-        yield run, report
-        if run.finished:
-            return
+    while not run.finished:  # epoch by epoch: a schedule may wait for what validation says
+        for state, report in run.initial.learn(run.state, data):
+            now = time.perf_counter()
+            run, then = replace(run, state=state, seconds=run.seconds + now - then), now
+            if state.batch == 0:
+                run, then = after_epoch(run, report, data, held), time.perf_counter()
+            yield run, report
+            if state.batch == 0:
+                break
 
 
 def after_epoch(run: Run, report: dict, data: Dataset | Text, held: Dataset | Text | None) -> Run:
@@ -225,6 +226,9 @@ def after_epoch(run: Run, report: dict, data: Dataset | Text, held: Dataset | Te
     of_epoch = {name: value for name, value in report.items() if name != "batches"}
     metrics = of_epoch | measured | {"seconds": round(run.seconds + seconds, 3)}
     run = replace(run, metrics=(*run.metrics, metrics), seconds=0.0)
+    if (schedule := run.initial.training.schedule).of == "validation":
+        seen = schedule.after_epoch(run.state.schedule, 1 / (1 + loss_of(run.initial, metrics)))
+        run = replace(run, state=replace(run.state, schedule=seen))
     return replace(run, best=run.state.params) if run.best_epoch == run.state.epoch else run
 
 

@@ -76,6 +76,13 @@ def best(model: Model, metrics: Sequence[dict]) -> int:
     return at
 
 
+def loss_of(model: Model, line: dict) -> float:
+    """The loss on them, the last of what a model is measured by: what a schedule watches."""
+    return next(
+        line[name] for name in reversed(named(dict.fromkeys(model.METRICS))) if name in line
+    )
+
+
 def value_of(model: Model, line: dict) -> float:
     """The metric that an epoch is chosen by; NaN if it is no number, or was not measured."""
     names = named(dict.fromkeys(model.METRICS))

@@ -6,7 +6,7 @@
         grads = network.gradients(params, caches, dy) + gradients of the penalties
         params, optimiser state = optimiser.step(...),   running statistics of BatchNorm
         params = proximal steps of the penalties
-    after each epoch: the schedule sees the training accuracy; without one, 1 / (1 + loss)
+    after each epoch: a schedule of training sees the training accuracy; without one, 1 / (1 + loss)
 
 Everything that changes is in one `State`, every random choice is a pure function of (seed, epoch,
 step), and nothing is mutated: a run continued from any of its states ends with the same bits as one
@@ -179,10 +179,11 @@ def epochs(
             if classifies:
                 report["train_accuracy"] = score
             if state.batch == len(order):
-                schedule = training.schedule.after_epoch(
-                    state.schedule, score if classifies else 1 / (1 + loss)
-                )
-                state = replace(state, schedule=schedule, epoch=state.epoch + 1, batch=0)
+                if training.schedule.of == "training":
+                    accuracy = score if classifies else 1 / (1 + loss)
+                    seen = training.schedule.after_epoch(state.schedule, accuracy)
+                    state = replace(state, schedule=seen)
+                state = replace(state, epoch=state.epoch + 1, batch=0)
                 state = replace(state, loss_sum=0.0, correct=0, seen=0, carried={})
             yield state, report
 

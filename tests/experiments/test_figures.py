@@ -122,8 +122,8 @@ def test_the_radius_is_read_downwards():
     assert [claim.held for claim in found] == [True, True, False]
 
 
-@pytest.mark.parametrize("dataset", figures.DATASETS)
-@pytest.mark.parametrize("name", figures.FIGURES)
+@pytest.mark.parametrize("name", ["fig2", "fig3", "fig4"])
+@pytest.mark.parametrize("dataset", fig2.GRIDS)
 def test_the_grids_are_runs_that_can_begin(name, dataset):
     configs = figures.runs(name, dataset)
     assert len(configs) >= 16

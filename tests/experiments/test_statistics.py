@@ -1,12 +1,20 @@
 """The tests by permutation against SciPy's, and against all permutations where those are few."""
 
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from minihash.experiments.statistics import PERMUTATIONS, bends, differs, orders, ranks, rises
+from minihash.experiments.statistics import (
+    PERMUTATIONS,
+    bends,
+    differs,
+    exceeds,
+    orders,
+    ranks,
+    rises,
+)
 
 # Four standard deviations of a p that PERMUTATIONS draws estimate.
 NOISE = 4 * 0.5 / np.sqrt(PERMUTATIONS)
@@ -65,9 +73,29 @@ def test_a_difference_of_slopes_is_that_of_two_lines():
     assert differs(x, z, ~group)[1] > 0.9
 
 
+def test_one_group_exceeds_another_at_equal_places():
+    x, group = np.repeat([0, 1], [4, 5]), np.array([1, 0, 1, 0, 0, 1, 1, 0, 0], bool)
+    y = np.array([9.0, 8.5, 8.8, 7.0, 1.0, 1.7, 1.1, 0.9, 1.2])
+    rest = y - np.array([y[x == place].mean() for place in x])
+
+    def difference(chosen):
+        return rest[chosen].mean() - rest[~chosen].mean()
+
+    ways = [
+        np.isin(np.arange(9), [*few, *more])
+        for few in combinations(range(4), 2)
+        for more in combinations(range(4, 9), 2)
+    ]
+    found, p = exceeds(x, y, group)
+    assert found == pytest.approx(difference(group))
+    every = np.array([difference(way) for way in ways])
+    assert p == pytest.approx(np.mean(every >= found - 1e-9), abs=NOISE)
+    assert exceeds(x, y, ~group)[1] > 0.9
+
+
 def test_without_an_effect_p_is_uniform():
     """A level of 5 % is kept: of 60 data sets about 3 are below it, 9 at most (p < 0.01)."""
-    below = np.zeros(3, int)
+    below = np.zeros(4, int)
     for seed in range(60):
         x, y = data(seed, count=12)
         group = np.arange(len(x)) % 2 == 0
@@ -76,6 +104,7 @@ def test_without_an_effect_p_is_uniform():
             rises(x, y)[1] < 0.05,
             bends(x, y)[1] < 0.05,
             differs(x, shifted, group)[1] < 0.05,
+            exceeds(x, y + 9 * x, group)[1] < 0.05,
         ]
     assert (below <= 9).all(), below
 

@@ -9,7 +9,7 @@ import pytest
 
 from minihash import data as datasets
 from minihash.cli import main
-from minihash.layers import ELU, ReLU, Sigmoid, Tanh
+from minihash.layers import ELU, Dropout, ReLU, Sigmoid, Tanh
 from minihash.networks.arbnet import arbnet
 from minihash.networks.autoencoder import tied_autoencoder
 from minihash.networks.cnn import cnn
@@ -19,6 +19,7 @@ from minihash.runs.kinds import load_model
 from minihash.training import Training, start, steps
 from minihash.training.optimisers import SGD, Adam, Clipped
 from minihash.training.penalties import L1, L2, GroupLasso, WeightDecay
+from minihash.training.schedules import Decay, Plateau
 from reference.streams import stream
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -39,6 +40,9 @@ def test_the_layers_that_follow_the_weights():
     drops = [layer for layer in relu.layers if type(layer).__name__ == "Dropout"]
     assert [d.rate for d in drops] == [0.25, 0.25]
     assert [d.seed for d in drops] == [stream(9, "dropout1"), stream(9, "dropout2")]
+    noisy = arbnet((6, 5, 3), norm="none", dropout=0.25, input_dropout=0.5, seed=9)
+    assert kinds(noisy) == ["Dropout", "Dense", "ELU", "Dropout", "Dense"]
+    assert noisy.layers[0] == Dropout(0.5, stream(9, "dropout0"))
     plain = arbnet((6, 5, 3), norm="none", activation=Tanh())
     assert kinds(plain) == ["Dense", "Tanh", "Dense"]  # logits are free to fall
     image = cnn((4, 4), 3, (2,), (5,), norm="none", activation=Sigmoid(), dropout=0.5)
@@ -66,6 +70,26 @@ def test_the_rate_is_that_of_the_optimiser():
     assert (Config(model="lstm").lr, Config(model="lstm", optimiser="sgd").lr) == (0.005, 0.1)
     assert Config(optimiser="adam", lr=0.5).training() == Training(rate=0.5, optimiser=Adam())
     assert Config(model="rnn", optimiser="sgd").training().optimiser == Clipped(SGD(0.9), 1.0)
+
+
+def test_momentum_and_dampening_are_of_sgd_and_the_rate_falls_in_one_way():
+    damped = Config(momentum=0.8, dampening=0.8, decay=1e-4).training()
+    assert damped == Training(optimiser=SGD(0.8, dampening=0.8), schedule=Decay(1e-4))
+    own = Config(momentum=0.0, plateau=2, plateau_of="validation", validation=0.1).training()
+    assert own == Training(optimiser=SGD(), schedule=Plateau(2, of="validation"))
+    assert Config(model="rnn", optimiser="sgd", momentum=0.5).training().optimiser == Clipped(
+        SGD(0.5), 1.0
+    )
+    for choices, said in (
+        ({"optimiser": "adam", "momentum": 0.5}, "momentum is of the optimiser sgd, got adam"),
+        ({"model": "lstm", "dampening": 0.5}, "dampening is of the optimiser sgd, got adam"),
+        ({"decay": 0.1, "plateau": 3}, "the rate falls by a decay or at plateaus"),
+        ({"plateau_of": "validation"}, "a plateau of validation needs examples held out"),
+        ({"plateau_of": "test"}, "of must be one of training, validation, got 'test'"),
+        ({"optimiser": "rprop"}, "optimiser must be one of sgd, adam, got 'rprop'"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            Config(**choices).training()
 
 
 def test_hashednets_has_a_table_for_each_layer_without_being_told():
@@ -105,6 +129,7 @@ def test_the_groups_of_a_group_lasso_are_the_outputs_of_each_matrix_once():
 FLAGS = {
     "mlp": "--activation tanh --norm none --dropout 0.25 --optimiser adam --l1 1e-4 --l2 1e-3",
     "cnn": "--model cnn --channels 2 --activation relu --dropout 0.5 --weight-decay 1e-3",
+    "damped": "--momentum 0.5 --dampening 0.5 --decay 1e-3 --input-dropout 0.25 --norm none",
     "groups": "--hash identity --group-lasso 0.01",
     "autoencoder": "--model autoencoder --activation sigmoid --optimiser sgd --weight-decay 1e-4",
 }

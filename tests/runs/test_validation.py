@@ -16,14 +16,17 @@ import pytest
 from minihash import data as datasets
 from minihash.cli import main
 from minihash.data import Dataset, Text
+from minihash.experiments.outcome import load, outcome
 from minihash.files import checkpoint
 from minihash.runs import folder as disk
 from minihash.runs import train as training
 from minihash.runs.examples import Autoencoder, Classifier
+from minihash.runs.folder import config_of
 from minihash.runs.kinds import load_model
 from minihash.runs.progress import Progress
-from minihash.runs.validation import best, named, split
+from minihash.runs.validation import best, loss_of, named, split
 from minihash.runs.writer import Writer
+from reference.optimisers import plateau_rates
 from reference.streams import h, stream
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -138,6 +141,33 @@ def test_the_table_says_which_epoch_is_kept(capsys):
     assert re.search(rf"validation accuracy +{found[kept]['validation_accuracy']:.4f}\n", out)
     assert f"; the model is that of epoch {kept + 1}, the best" in out
     assert f", validation {found[1]['validation_accuracy']:.4f}, rate" in err.splitlines()[1]
+
+
+@pytest.mark.parametrize("model", ["mlp", "gru"])
+def test_the_rate_falls_where_the_validation_loss_rests(model, here):
+    Path("play.txt").write_text(TEXT)
+    flags = ["--plateau", "1", "--plateau-of", "validation"]
+    text = ["--model", "gru", "--dataset", "play.txt", "--length", "8", "--batch-size", "4"]
+    flags += text if model == "gru" else []
+    flags = [*SMALL[:-1], "3", *flags]
+    assert main([*flags, "--epochs", "8", "--out", "whole"]) == 0
+    name = "validation_loss" if model == "mlp" else "validation_bits_per_character"
+    found = lines("whole")
+    expected = plateau_rates([1 / (1 + line[name]) for line in found], 3.0, patience=1)
+    assert [line["rate"] for line in found] == expected[:-1]
+    assert len(set(expected)) > 1  # it has fallen
+    assert main([*flags, "--epochs", "3", "--out", "run"]) == 0
+    assert main(["train", "--resume", "run", "--epochs", "8", "--quiet"]) == 0
+    assert_same_end("run", "whole")
+    config = config_of(Path("run"))
+    told = outcome(config, load(config))["metrics"]
+    assert [{k: v for k, v in line.items() if k != "seconds"} for line in told] == found
+
+
+def test_the_loss_that_a_schedule_watches():
+    line = {"validation_accuracy": 0.5, "validation_loss": 2.0, "test_loss": 3.0}
+    assert loss_of(Classifier, line) == 2.0
+    assert loss_of(Autoencoder, {"validation_error": 4.0}) == 4.0
 
 
 def test_the_statistics_of_the_inputs_are_those_of_what_is_trained_on():

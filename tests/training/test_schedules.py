@@ -67,6 +67,7 @@ def test_decay_is_that_of_the_loops(rate, decay, step):
     ("make", "message"),
     [
         (lambda: Plateau(patience=0), r"patience must lie in 1 .*, got 0; .*"),
+        (lambda: Plateau(of="test"), "of must be one of training, validation, got 'test'"),
         (lambda: Plateau(factor=10), r"factor of Plateau must lie in \[0, 1\], got 10; .*"),
         (lambda: Decay(-1e-4), r"decay of Decay must lie in \[0, inf\), got -0.0001; .*"),
         (lambda: Decay(float("inf")), r"decay of Decay must lie in \[0, inf\), got inf; .*"),

@@ -1,0 +1,140 @@
+"""HashedNets, section 6: test error of networks that store equally much.
+
+    HashNet    784-1000-10 under the released hash, a table a layer, biases hashed: c of the weights
+    NN         a dense network of round(1000 c) hidden units
+
+ReLU, no normalisation, dropout 0.25 of inputs and hidden units; batches of 50, rate 0.01, momentum
+0.9 undamped, rate / 10 after three epochs of no lower loss on the tenth of the training examples
+that is held out; 50 epochs, of which the one that does best on those counts. That is the protocol
+of the one public repetition (github.com/jfainberg/hashed_nets), but for its last epoch, which
+counts there. The paper tuned all hyperparameters, and does not say to what.
+"""
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from minihash.experiments.claims import Claim, lower, sparsity
+from minihash.experiments.drawing import families
+from minihash.experiments.grid import Axes
+from minihash.experiments.results import value
+
+FILE = "hashednets"
+TITLE = "test error by the part that is stored"
+PARTS = [Fraction(1, n) for n in (64, 32, 16, 8, 1)]
+# Test error in percent by part, of the public repetition: one seed.
+REPEATED = {
+    "HashNet": dict(zip(PARTS, (3.15, 2.25, 1.84, 1.52, 1.46), strict=True)),
+    "NN": dict(zip(PARTS, (5.91, 3.53, 2.28, 1.75, 1.27), strict=True)),
+}
+
+
+def _grid(dataset: str, parts: Sequence[Fraction], width: int, **own: list) -> list[Axes]:
+    """HashNet and NN at these parts of a network so wide. own: replaces what is said above."""
+    seed = {"seed": own.pop("seed", range(3))}
+    common = {
+        "dataset": [dataset],
+        "activation": ["relu"],
+        "norm": ["none"],
+        "dropout": [0.25],
+        "input_dropout": [0.25],
+        "lr": [0.01],
+        "plateau": [3],
+        "plateau_of": ["validation"],
+        "validation": [0.1],
+        "epochs": [50],
+        **own,
+    }
+    hashed = {"hash": ["hashednets"], "bias": ["hashed"], "hidden": [(width,)]}
+    small = {"hash": ["identity"], "hidden": [(hidden(part, width),) for part in parts]}
+    return [common | hashed | {"compression": [*parts]} | seed, common | small | seed]
+
+
+def hidden(part: Fraction, width: int) -> int:
+    """The hidden units of a dense network of one hidden layer that stores this part of one so wide.
+
+    >>> [hidden(part, 1000) for part in PARTS]
+    [16, 31, 62, 125, 1000]
+    """
+    return round(part * width)
+
+
+WIDTHS = {"mnist": 1000, "digits": 100}
+GRIDS: dict[str, list[Axes]] = {
+    "mnist": _grid("mnist", PARTS, 1000),
+    "digits": _grid("digits", PARTS[::3], 100, lr=[0.03], epochs=[15]),
+}
+
+
+def method(record: dict) -> str:
+    """What the paper calls a run."""
+    return {"hashednets": "HashNet", "identity": "NN"}[record["config"]["hash"]]
+
+
+def part(record: dict) -> float:
+    """Which part of the full network a run stores, as it was asked for."""
+    config = record["config"]
+    if config["hash"] != "identity":
+        return sparsity(record)
+    width = WIDTHS[config["dataset"]]
+    return float(next(p for p in PARTS if hidden(p, width) == config["hidden"][0]))
+
+
+def error(record: dict) -> float:
+    """Test error in percent."""
+    return 100 * (1 - value(record))
+
+
+def by_method(records: Sequence[dict]) -> dict[str, list[dict]]:
+    """The runs of each method, in the order of the grid."""
+    names = dict.fromkeys(map(method, records))
+    return {name: [r for r in records if method(r) == name] for name in names}
+
+
+def claims(records: list[dict], dataset: str) -> list[Claim]:
+    """That HashNet's error is below that of each other method, where both are compressed."""
+    runs = {n: [r for r in rs if part(r) < 1] for n, rs in by_method(records).items()}
+    ours = runs.pop("HashNet")
+    return [
+        lower(f"HashNet's error is below that of {name}", ours, others, part, error)
+        for name, others in runs.items()
+    ]
+
+
+def spread(errors: Sequence[float]) -> str:
+    """Mean and standard deviation over seeds; a dash for none.
+
+    >>> spread([3.0, 4.0, 5.0]), spread([3.0]), spread([])
+    ('4.00 ± 1.00', '3.00', '-')
+    """
+    if not errors:
+        return "-"
+    more = f" ± {np.std(errors, ddof=1):.2f}" if len(errors) > 1 else ""
+    return f"{np.mean(errors):.2f}{more}"
+
+
+def table(records: Sequence[dict]) -> str:
+    """Markdown: a row a part, a column a method; mean and standard deviation over seeds."""
+    groups = by_method(records)
+    mnist = records[0]["config"]["dataset"] == "mnist"
+    known = [name for name in groups if mnist and name in REPEATED]
+    head = ["stored", *groups, *(f"{name}, repeated" for name in known)]
+    lines = [f"| {' | '.join(head)} |", "| --- " * len(head) + "|"]
+    for p in sorted({part(r) for r in records}):
+        cells = [str(Fraction(p).limit_denominator(1000))]
+        for runs in groups.values():
+            cells.append(spread([error(r) for r in runs if part(r) == p]))
+        cells += [f"{REPEATED[name][Fraction(p)]:.2f}" for name in known]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def draw(axes: object, records: list[dict]) -> None:
+    """Error by part, both in their logarithms."""
+    families(axes, by_method(records), part, error)
+    axes.set(xlabel="stored part", ylabel="test error, %", xscale="log", yscale="log")
+    axes.xaxis.set_major_formatter(lambda x, _: str(Fraction(x).limit_denominator(1000)))
+    places = sorted({part(r) for r in records})
+    axes.set_xticks(places, minor=False)
+    axes.minorticks_off()
