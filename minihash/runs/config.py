@@ -35,8 +35,9 @@ class Config:
     epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0). decay:
     the rate is divided by 1 + decay times the updates so far; without it, by 10 after `plateau`
     epochs (4) that bring no better accuracy on the examples that are trained on (plateau_of
-    "training"), or no lower loss on those held out ("validation"). weight_decay ... group_lasso:
-    the strengths of these penalties on all tables that matrices read.
+    "training"), or no lower loss on those held out ("validation"). init_scale: a factor of the
+    initial tables that matrices read. weight_decay ... group_lasso: the strengths of these
+    penalties on all tables that matrices read.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -63,6 +64,7 @@ class Config:
     norm: str | None = None
     dropout: float | None = None
     input_dropout: float | None = None
+    init_scale: float = 1.0
     embedding: int | None = None
     tied: bool | None = None
     layers: int | None = None

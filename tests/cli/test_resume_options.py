@@ -33,6 +33,7 @@ MLP = {
     "norm": ("none", "batch"),
     "dropout": ("0.25", "0.5"),
     "input_dropout": ("0.125", "0.25"),
+    "init_scale": ("0.5", "1"),
     "batch_size": ("40", "50"),
     "momentum": (None, "0.5"),
     "dampening": (None, "0.5"),

@@ -43,7 +43,7 @@ def test_the_table_is_made_whole(monkeypatch, capsys):
     records = read("reproduced/hashednets-digits.jsonl")
     assert len(records) == 8
     said = Path("reproduced/hashednets-digits.md").read_text().split("\n\n")
-    assert said[0].startswith("| the paper says |") and "HashNet's error is below" in said[0]
+    assert said[0].startswith("| claim |") and "HashNet's error is below" in said[0]
     lines = said[1].splitlines()
     assert lines[0] == "| stored | HashNet | NN |" and len(lines) == 4
     errors = [100 * (1 - hashednets.value(r)) for r in records if hashednets.part(r) == 1 / 8]
