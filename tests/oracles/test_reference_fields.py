@@ -26,7 +26,15 @@ GIVEN = {
     "alpha": 1.0,
     "radius": 1,
 }
-GIVEN |= {"strength": 1.0, "max_norm": 1.0, "decay": 0.1, "rate": 0.5, "features": 2, "buckets": 4}
+GIVEN |= {
+    "strength": 1.0,
+    "max_norm": 1.0,
+    "decay": 0.1,
+    "rate": 0.5,
+    "features": 2,
+    "buckets": 200,
+}
+GIVEN |= {"columns": 3}
 GIVEN |= {"fan_in": 2, "fan_out": 2, "domain": 9, "assignment": np.zeros(1, np.uint8)}
 # What else a number needs.
 BESIDE = {("SGD", "dampening"): {"momentum": 0.9}}
