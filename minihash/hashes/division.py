@@ -20,16 +20,16 @@ def divisor(n: int) -> tuple[np.uint64, np.float64]:
     return U64(n), np.float64(1.0 / n)
 
 
-def divided(x, by):
-    """(quotient, remainder) of x < 2^63, if the quotient is below 2^50; by: a `divisor`. A body.
+def divided(x, n):
+    """(quotient, remainder) of x < 2^63, if the quotient is below 2^50; n: a `divisor`. A body.
 
     >>> divided(np.array([7, 8], np.uint64), divisor(4))
     (array([1, 2], dtype=uint64), array([3, 0], dtype=uint64))
     """
-    n, inverse = by
+    whole, inverse = n
     q = U64(np.int64(np.float64(np.int64(x)) * inverse))
-    r = x - q * n
+    r = x - q * whole
     low = r >> U64(63)
-    q, r = q - low, r + low * n
-    high = U64(r >= n)
-    return q + high, r - high * n
+    q, r = q - low, r + low * whole
+    high = U64(r >= whole)
+    return q + high, r - high * whole

@@ -21,7 +21,7 @@ from minihash.checks import check_count, check_field
 from minihash.derived import derived
 from minihash.hashes.division import divided, divisor
 from minihash.hashes.hash import Hash, Stages, check_buckets
-from minihash.hashes.robe import WORD, check_numbers, offset, run_coin, windows
+from minihash.hashes.robe import WORD, checked, offset, run_coin, window
 from minihash.hashes.xxh32 import stream
 
 
@@ -41,7 +41,8 @@ class Roast(Hash):
     Robe's. Raises TypeError or ValueError for anything else. Defined for 2^31 rows.
 
     >>> Roast(100, columns=4, tile=(2, 2)).bucket(range(8)).reshape(2, 4)
-    array([0, 0, 0, 0, 0, 0, 0, 0])
+    array([[13, 14, 77, 78],
+           [15, 16, 79, 80]])
     """
 
     buckets: int
@@ -63,7 +64,7 @@ class Roast(Hash):
                 f"tile must have fewer entries than the {self.buckets} buckets, got "
                 f"{sizes[0]} x {sizes[1]}; shrink it, or enlarge the table"
             )
-        check_numbers(self)
+        object.__setattr__(self, "numbers", checked(self.numbers))
 
     @property
     def domain(self) -> int:
@@ -80,5 +81,5 @@ class Roast(Hash):
     @derived
     def state(self) -> tuple[tuple, tuple]:
         span, sizes = self.buckets - math.prod(self.tile), (*self.tile, self.columns)
-        constants = windows(self, span, sizes)
+        constants = window(self.buckets, span, self.seed, self.numbers, *sizes)
         return constants, (stream(self.seed, "sign"), divisor(self.run)) if self.signed else ()

@@ -65,7 +65,7 @@ class Robe(Hash):
     Raises TypeError or ValueError for anything else. Defined for 2^31 blocks, or rows.
 
     >>> Robe(1000, block=4).bucket(range(10))
-    array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+    array([967, 968, 969, 970, 833, 834, 835, 836, 699, 700])
     """
 
     buckets: int
@@ -80,7 +80,7 @@ class Robe(Hash):
         check_field(self, "block", 1, self.buckets)
         if self.row is not None:
             check_field(self, "row", 1, 2**31 - 1)
-        check_numbers(self)
+        object.__setattr__(self, "numbers", checked(self.numbers))
 
     @property
     def domain(self) -> int:
@@ -96,30 +96,31 @@ class Robe(Hash):
 
     @derived
     def state(self) -> tuple[tuple, tuple]:
+        span = self.buckets - self.block + 1
         sizes = (self.block,) if self.row is None else (self.block, self.row)
-        constants = windows(self, self.buckets - self.block + 1, sizes)
+        constants = window(self.buckets, span, self.seed, self.numbers, *sizes)
         return constants, (stream(self.seed, "sign"), divisor(self.run)) if self.signed else ()
 
 
-def windows(hash_: Hash, span: int, sizes: tuple[int, ...]) -> tuple:
+def window(
+    buckets: int, span: int, seed: int, numbers: tuple[int, ...] | None, *sizes: int
+) -> tuple:
     """What bodies read: the buckets, how many windows there are, P, R1, R2, R3, and sizes."""
-    if (numbers := hash_.numbers) is None:
-        words = xxh32(np.arange(1, 4, dtype=np.uint64), stream(hash_.seed, "bucket"))
+    if numbers is None:
+        words = xxh32(np.arange(1, 4, dtype=np.uint64), stream(seed, "bucket"))
         numbers = PRIME, *(int(word) % PRIME for word in words)
     prime, *others = numbers
-    n, divisors = U64(hash_.buckets), map(divisor, sizes)
-    return n, divisor(span), divisor(prime), *map(U64, others), *divisors
+    return U64(buckets), divisor(span), divisor(prime), *map(U64, others), *map(divisor, sizes)
 
 
-def check_numbers(hash_: Hash) -> None:
-    """Refuse `numbers` that are no prime's worth of random numbers."""
-    if hash_.numbers is None:
-        return
-    if not isinstance(hash_.numbers, (tuple, list)) or len(hash_.numbers) != 4:
+def checked(numbers: object) -> tuple[int, ...] | None:
+    """`numbers` of a hash, refused unless they are (P, R1, R2, R3) with each R below P, or None."""
+    if numbers is None:
+        return None
+    if not isinstance(numbers, (tuple, list)) or len(numbers) != 4:
         raise ValueError(
-            f"numbers must be four integers, (P, R1, R2, R3), got {hash_.numbers!r}; leave them "
-            "out to have them drawn"
+            f"numbers must be four integers, (P, R1, R2, R3), got {numbers!r}; leave them out to "
+            "have them drawn"
         )
-    prime = check_count("P of numbers", hash_.numbers[0], 2**15, 2**31 - 1)
-    others = (check_count("each R of numbers", r, 0, prime - 1) for r in hash_.numbers[1:])
-    object.__setattr__(hash_, "numbers", (prime, *others))
+    prime = check_count("P of numbers", numbers[0], 2**15, 2**31 - 1)
+    return prime, *(check_count("each R of numbers", r, 0, prime - 1) for r in numbers[1:])

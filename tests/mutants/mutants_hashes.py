@@ -331,8 +331,8 @@ HASH_MUTANTS = [
     ),
     Mutant(
         "hashes/division.py",
-        "high = U64(r >= n)",
-        "high = U64(r > n)",
+        "high = U64(r >= whole)",
+        "high = U64(r > whole)",
         "a remainder that is the divisor",
         "tests/hashes/test_blocks.py -k divided",
     ),

@@ -168,9 +168,8 @@ KERNEL_MUTANTS = [
     ),
     Mutant(
         "core/numba/kernels.py",
-        "np.int64(run - i % run)]\n            for c in range(chunk.size):\n"
-        "                chunk[c]",
-        "np.int64(run)]\n            for c in range(chunk.size):\n                chunk[c]",
+        "np.int64(run - skip)]\n                for c in range(chunk.size):  # unsigned",
+        "np.int64(run)]\n                for c in range(chunk.size):  # unsigned",
         "a run read beyond the table's end",
         cut("modulus"),
     ),
