@@ -10,6 +10,7 @@ from functools import partial
 from math import inf
 
 from reference.balanced import balanced, quantile
+from reference.blocks import blocks, roast, robe
 from reference.dirichlet import tables
 from reference.streams import h, random_sign, scale, stream
 from reference.toeplitz import toeplitz
@@ -152,6 +153,9 @@ LOOPS = {
     "Dirichlet": dirichlet,
     "HashedNets": hashednets,
     "Lookup": lookup,
+    "Blocks": blocks,
+    "Robe": robe,
+    "Roast": roast,
     "Compose": compose,
     "Toeplitz": toeplitz,
 }

@@ -4,6 +4,8 @@
     scope "layer"      a table for each layer, numbered from 0 under a salt of its own:
                        salt = stream(seed, name), and stream(salt, "bias") for its hashed bias
 
+A hash of matrices, which has `columns`, numbers each layer from 0 under its salt in either scope.
+
 A hashed bias of the one table is numbered after the weights of its layer. A free bias is a vector
 of ordinary parameters: the identity hash on a table of its own.
 
@@ -69,9 +71,14 @@ def numbered(
     weights = []
     if scope == "network":
         *first_ids, count = accumulate((math.prod(s) for s, _, _ in tensors.values()), initial=0)
-        shared = make_hash(hash, compression, count, seed, options)
-        for (shape, _, _), first_id in zip(tensors.values(), first_ids, strict=True):
-            weights.append(VirtualWeight(shape, shared, table, first_id))
+        if "columns" in getattr(HASHES.get(hash), "__dataclass_fields__", ()):
+            for shape, salt, tag in tensors.values():
+                rule = make_hash(hash, compression, count, salt, options, shape, tag)
+                weights.append(VirtualWeight(shape, rule, table))
+        else:
+            shared = make_hash(hash, compression, count, seed, options)
+            for (shape, _, _), first_id in zip(tensors.values(), first_ids, strict=True):
+                weights.append(VirtualWeight(shape, shared, table, first_id))
     else:
         for own, (shape, salt, tag) in tensors.items():
             rule = make_hash(hash, compression, math.prod(shape), salt, options, shape, tag)
@@ -133,6 +140,7 @@ def make_hash(
     given = {"buckets": buckets, "domain": size, "seed": seed, "tag": tag}
     if shape is not None:
         given |= {"fan_out": shape[0], "fan_in": math.prod(shape[1:])}
+        given["columns"] = given["fan_in"]
     fields = {field.name: field for field in dataclasses.fields(cls)}
     if "fan_in" in fields:
         if shape is None:

@@ -23,9 +23,10 @@ def documents() -> dict[str, dict[str, Any]]:
     >>> "xxh32" in documents()
     True
     """
-    from reference.vectors import hash_groups, stream_groups, window_groups
+    from reference.vectors import block_groups, hash_groups, stream_groups, window_groups
 
-    return stream_groups.documents() | hash_groups.documents() | window_groups.documents()
+    modules = (stream_groups, hash_groups, block_groups, window_groups)
+    return {name: file for module in modules for name, file in module.documents().items()}
 
 
 def plain(value: Any) -> Any:

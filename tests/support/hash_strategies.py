@@ -15,6 +15,7 @@ from minihash.core import gather
 from minihash.hashes import (
     HASHES,
     Balanced,
+    Blocks,
     Compose,
     Dirichlet,
     Hash,
@@ -24,6 +25,8 @@ from minihash.hashes import (
     Modulus,
     Neighborhood,
     Quantile,
+    Roast,
+    Robe,
     Toeplitz,
     Uniform,
 )
@@ -73,6 +76,22 @@ def toeplitzes(draw: st.DrawFn) -> Toeplitz:
 
 
 @st.composite
+def block_hashes(draw: st.DrawFn) -> Hash:
+    """Blocks, Robe or Roast."""
+    size, more = draw(st.integers(1, 20)), draw(st.integers(1, 30))
+    if draw(st.booleans()):
+        kept = draw(lookups(draw(st.integers(0, 12))))
+        return Blocks(kept.buckets * size, size, kept.assignment, kept.signs)
+    numbers = draw(st.none() | st.just((45007, 1, 45006, 2)))
+    seed, signs, columns = draw(seeds), draw(signed), draw(st.integers(1, 70))
+    if draw(st.booleans()):
+        row = draw(st.none() | st.just(columns))
+        return Robe(size + more - 1, size, row, seed, signs, numbers)
+    tile = draw(st.integers(1, 9)), size
+    return Roast(math.prod(tile) + more, columns, tile, seed, signs, numbers)
+
+
+@st.composite
 def written(draw: st.DrawFn) -> Hash:
     """A hash that is defined for a few identifiers only."""
     fan_in, fan_out = draw(st.integers(1, 110)), draw(st.integers(1, 12))
@@ -81,6 +100,7 @@ def written(draw: st.DrawFn) -> Hash:
         | st.builds(Balanced, table_sizes, domains, seeds, signed)
         | st.builds(Quantile, table_sizes, domains, alphas, seeds, signed)
         | st.integers(0, 60).flatmap(lookups)
+        | block_hashes()
         | toeplitzes()
         | st.builds(
             HashedNets,
@@ -117,6 +137,8 @@ def spec_of(hash_: Hash) -> dict:
     """{"name", "fields"}, as the test vectors write a hash."""
     fields = {name: getattr(hash_, name) for name in hash_.__dataclass_fields__}
     for name, value in fields.items():
+        if isinstance(value, tuple):
+            fields[name] = list(value)
         if isinstance(value, Hash):
             fields[name] = spec_of(value)
         elif isinstance(value, np.ndarray):
@@ -148,6 +170,11 @@ def _lookup(shape: tuple[int, ...], n: int, seed: int, signs: bool) -> Lookup:
     return Lookup(n, rng.integers(0, n, size), rng.integers(-1, 2, size) if signs else None)
 
 
+def _blocks(shape: tuple[int, ...], n: int, seed: int) -> Blocks:
+    kept = _lookup((-(-math.prod(shape) // 6),), n, seed, True)
+    return Blocks(6 * n, 6, kept.assignment, kept.signs)
+
+
 # name -> the hash of that kind for a weight's shape, n buckets (Identity: as it needs) and a seed
 KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "identity": lambda shape, n, seed: Identity(math.prod(shape)),
@@ -164,7 +191,11 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "toeplitz": lambda shape, n, seed: Toeplitz((2, math.prod(shape)), (2, 3), padding=1),
     "lookup": lambda shape, n, seed: _lookup(shape, n, seed, False),
     "lookup-signed": lambda shape, n, seed: _lookup(shape, n, seed, True),
+    "blocks-signed": lambda shape, n, seed: _blocks(shape, n, seed),
+    "robe": lambda shape, n, seed: Robe(n + 4, 5, None, seed),
+    "roast-signed": lambda shape, n, seed: Roast(n + 12, shape[-1], (3, 4), seed, True),
     "compose": lambda shape, n, seed: Compose(Modulus(2 * n), Uniform(n, seed, True)),
 }
 BOUNDED = ("identity", "balanced", "quantile", "hashednets", "toeplitz", "lookup", "lookup-signed")
+BOUNDED += ("blocks-signed", "robe", "roast-signed")
 ANYWHERE = [k for k in KINDS if k not in BOUNDED]
