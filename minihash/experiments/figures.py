@@ -59,7 +59,7 @@ def runs(name: str, dataset: str, places: dict[str, object] | None = None) -> li
     Raises ValueError for a data set that the figure is not of.
 
     >>> len(runs("fig2", "mnist")), len(runs("fig4", "cifar10")), len(runs("fig3", "digits"))
-    (160, 16, 24)
+    (160, 16, 64)
     """
     own = {key: [value] for key, value in (places or {}).items()}
     if dataset not in (grids := FIGURES[name].GRIDS):
