@@ -15,7 +15,7 @@ from minihash.hashes import HASHES
 from minihash.hashes.options import option
 from minihash.networks.sequential import Sequential
 from minihash.runs.kinds import KINDS, RATES
-from minihash.runs.plan import optimiser, schedule
+from minihash.runs.plan import loss, optimiser, schedule
 from minihash.training import Training
 from minihash.training.penalties import L1, L2, GroupLasso, Penalty, WeightDecay
 
@@ -35,8 +35,9 @@ class Config:
     epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0). decay:
     the rate is divided by 1 + decay times the updates so far; without it, by 10 after `plateau`
     epochs (4) that bring no better accuracy on the examples that are trained on (plateau_of
-    "training"), or no lower loss on those held out ("validation"). weight_decay ... group_lasso:
-    the strengths of these penalties on all tables that matrices read.
+    "training"), or no lower loss on those held out ("validation"). teacher: the run folder or model
+    file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5). weight_decay ...
+    group_lasso: the strengths of these penalties on all tables that matrices read.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -79,6 +80,9 @@ class Config:
     decay: float | None = None
     plateau: int | None = None
     plateau_of: str | None = None
+    teacher: str | None = None
+    temperature: float | None = None
+    mix: float | None = None
     weight_decay: float | None = None
     l1: float | None = None
     l2: float | None = None
@@ -99,6 +103,11 @@ class Config:
             raise ValueError(
                 "patience counts epochs that do no better on validation examples: hold some out "
                 "with --validation, or leave --patience out"
+            )
+        if self.teacher is None and (self.temperature, self.mix) != (None, None):
+            raise ValueError(
+                "temperature and mix are of what a teacher answers: name one by --teacher, or "
+                "leave them out"
             )
         if self.plateau_of == "validation" and self.validation is None:
             raise ValueError(
@@ -171,9 +180,7 @@ class Config:
         0.5
         """
         plan: dict = {"seed": self.seed, "penalties": self.penalties(network)}
-        plan |= {"optimiser": optimiser(self), "schedule": schedule(self)}
-        if self.model == "autoencoder":
-            plan["loss"] = "squared-error"
+        plan |= {"optimiser": optimiser(self), "schedule": schedule(self), "loss": loss(self)}
         return Training(self.epochs, self.batch_size, self.lr, **plan)
 
     def penalties(self, network: Sequential | None = None) -> tuple[Penalty, ...]:

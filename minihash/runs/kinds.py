@@ -118,8 +118,10 @@ _DENSE = {
     "epochs": Training.epochs,
     "batch_size": Training.batch_size,
     "lr": Training.rate,
+    **dict.fromkeys(("teacher", "temperature", "mix")),
 }
-_CODE = {n: value for n, value in _DENSE.items() if n not in ("scope", "norm", "dropout")}
+_OF_CLASSES = ("scope", "norm", "dropout", "teacher", "temperature", "mix")
+_CODE = {name: value for name, value in _DENSE.items() if name not in _OF_CLASSES}
 _CODE |= {"hidden": (128, 32), "optimiser": "adam", "lr": 3e-3}
 _TEXT = {
     "dataset": "tinyshakespeare",

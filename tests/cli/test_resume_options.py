@@ -47,6 +47,9 @@ MLP = {
     "group_lasso": (None, "0.1"),
     "validation": ("0.2", "1/3"),
     "seed": ("7", "0"),
+    "teacher": (None, "run"),
+    "temperature": (None, "2"),
+    "mix": (None, "0.5"),
     "dtype": ("float64", "float32"),
 }
 TEXT = {
