@@ -45,13 +45,7 @@ class VirtualWeight:
     transposed: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.shape, (tuple, list)):
-            raise TypeError(
-                f"shape must be a tuple of sizes, got {self.shape!r}; write (fan_out, fan_in)"
-            )
-        check_count("the number of sizes of a shape", len(self.shape), 0, MAX_DIMENSIONS)
-        sizes = (check_count("each size of a shape", size, 1, 2**63 - 1) for size in self.shape)
-        object.__setattr__(self, "shape", tuple(sizes))
+        object.__setattr__(self, "shape", check_shape(self.shape))
         if not isinstance(self.hash, Hash):
             raise TypeError(f"hash must be a hash of minihash.hashes, got {self.hash!r}")
         if not isinstance(self.table, str):
@@ -159,6 +153,14 @@ first_id=3, transposed=False)
         start = check_count("start of rows", start, 0, stop - 1)
         first_id = self.first_id + start * self.strides[0]
         return replace(self, shape=(stop - start, *self.shape[1:]), first_id=first_id)
+
+
+def check_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape as Python integers. Raises TypeError or ValueError unless its sizes are 1 or more."""
+    if not isinstance(shape, (tuple, list)):
+        raise TypeError(f"shape must be a tuple of sizes, got {shape!r}; write (fan_out, fan_in)")
+    check_count("the number of sizes of a shape", len(shape), 0, MAX_DIMENSIONS)
+    return tuple(check_count("each size of a shape", size, 1, 2**63 - 1) for size in shape)
 
 
 def distinct(w: VirtualWeight) -> tuple[int, int]:

@@ -1,8 +1,9 @@
 """What a network stores, honestly, and how evenly its hashes use it.
 
-Memory counts every byte: tables, other parameters, and whatever arrays a
-hash keeps beside its hyperparameters (an index, signs, an alias table), once for each different
-hash. The dense net beside it has a number for each virtual weight instead of tables and those.
+Memory counts every byte: tables, other parameters, and whatever arrays a hash keeps beside its
+hyperparameters (an index, signs, an alias table), once for each different hash, or another source
+of weights. The dense net beside it has a number for each virtual weight instead of tables and
+those.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from minihash.checks import counted
 from minihash.cli import terminal
 from minihash.networks.storage import balances, counts, tables
 from minihash.runs.model import Model
+from minihash.sources import Source, Weight
 from minihash.weights import VirtualWeight
 
 LINEAR = 20  # loads that get a line each; beyond, intervals do
@@ -28,7 +30,8 @@ def report(model: Model) -> dict:
     hashes = {w.hash for w in network.weights()}
     memory = {
         "tables": count["stored_weights"] * itemsize,
-        "of_hashes": sum(hash_.nbytes for hash_ in hashes),
+        "of_hashes": sum(hash_.nbytes for hash_ in hashes)
+        + sum(s.nbytes for s in network.sources() if isinstance(s, Source)),
         "other_parameters": count["other_parameters"] * itemsize,
     }
     memory["total"] = sum(memory.values())
@@ -80,23 +83,25 @@ def describe(thing: object) -> str:
 def _layer(layer: object) -> dict:
     """A layer: its weights with the tables they read, and its other parameters."""
     values = {f.name: getattr(layer, f.name) for f in dataclasses.fields(layer)}
-    plain = {name: v for name, v in values.items() if not isinstance(v, VirtualWeight | None)}
-    weights = {name: v for name, v in values.items() if isinstance(v, VirtualWeight)}
+    plain = {name: v for name, v in values.items() if not isinstance(v, Weight | None)}
+    weights = {name: v for name, v in values.items() if isinstance(v, Weight)}
     return {
         "layer": type(layer).__name__,
         **plain,
         "weights": [
-            {
-                "name": name,
-                "shape": list(w.shape),
-                "table": w.table,
-                "first_id": w.first_id,
-                "size": w.size,
-            }
+            {"name": name, "shape": list(w.shape), **_origin(w), "size": w.size}
             for name, w in weights.items()
         ],
         "other_parameters": sum(math.prod(shape) for shape, _ in layer.arrays().values()),
     }
+
+
+def _origin(w: Weight) -> dict:
+    """Where the numbers of a weight are from."""
+    if isinstance(w, VirtualWeight):
+        return {"table": w.table, "first_id": w.first_id}
+    tables_ = dict.fromkeys(part.table for part in w.weights())
+    return {"source": type(w).__name__, "tables": list(tables_)}
 
 
 def histogram(load: np.ndarray) -> list[tuple[int, int, int]]:
@@ -150,7 +155,10 @@ def _layers(about: dict) -> str:
         kind, first = layer["layer"], True
         for w in layer["weights"]:
             shape = " x ".join(map(str, w["shape"]))
-            source = f"{w['table']}, identifiers from {w['first_id']:,}"
+            if "source" in w:
+                source = f"{w['source']} of {', '.join(w['tables'])}"
+            else:
+                source = f"{w['table']}, identifiers from {w['first_id']:,}"
             rows.append((kind if first else f"  {w['name']}", shape, w["size"], source))
             first = False
         if first:

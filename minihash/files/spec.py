@@ -21,7 +21,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from minihash import layers
+from minihash import layers, sources
 from minihash.data.standardiser import Standardiser
 from minihash.data.units import Units
 from minihash.files.types import check_types
@@ -34,10 +34,11 @@ from minihash.networks.cnn import cnn
 from minihash.networks.joint import Joint
 from minihash.networks.language_model import language_model
 from minihash.networks.sequential import Sequential
+from minihash.sources import Source
 from minihash.training import Training, optimisers, penalties, schedules
 from minihash.weights import VirtualWeight
 
-PARTS = (layers, optimisers, schedules, penalties)
+PARTS = (layers, sources, optimisers, schedules, penalties)
 TYPES = {
     cls.__name__: cls
     for cls in (
@@ -57,12 +58,13 @@ class UnknownType(ValueError):
 
 
 def register(cls: Known) -> Known:
-    """Make a hash or a layer from outside known by its name, as a decorator or a call.
+    """Make a hash, a layer or a source from outside known by its name, as a decorator or a call.
 
-    A layer can then be saved and loaded; a hash can also be named: `arbnet(hash="name")`, and
-    `--hash name` on the command line after `--import` of its module, in lower case. It is a frozen
-    dataclass derived from `Hash` or `Layer`. Its fields are all that a file keeps of it; since
-    files come from anywhere, its `__post_init__` has to refuse values that are not valid.
+    A layer or a source can then be saved and loaded; a hash can also be named:
+    `arbnet(hash="name")`, and `--hash name` on the command line after `--import` of its module, in
+    lower case. It is a frozen dataclass derived from `Hash`, `Layer` or `Source`. Its fields are
+    all that a file keeps of it; since files come from anywhere, its `__post_init__` has to refuse
+    values that are not valid.
 
     Returns cls. Raises TypeError if it is anything else, ValueError if its name is that of another
     class, or an option has a name that the builders of networks use themselves.
@@ -71,8 +73,8 @@ def register(cls: Known) -> Known:
     >>> register(Modulus) is Modulus
     True
     """
-    if not isinstance(cls, type) or not issubclass(cls, Hash | Layer):
-        raise TypeError(f"register takes a class derived from Hash or Layer, got {cls!r}")
+    if not isinstance(cls, type) or not issubclass(cls, Hash | Layer | Source):
+        raise TypeError(f"register takes a class derived from Hash, Layer or Source, got {cls!r}")
     name = cls.__name__
     if "__dataclass_params__" not in vars(cls) or not cls.__dataclass_params__.frozen:
         raise TypeError(f"{name} must be a frozen dataclass: write @dataclass(frozen=True) below")

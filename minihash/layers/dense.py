@@ -26,6 +26,7 @@ import numpy as np
 from minihash import core
 from minihash.checks import float_array, parameter
 from minihash.layers.layer import Layer, Params
+from minihash.sources import Weight
 from minihash.weights import VirtualWeight
 
 Cache = tuple[np.ndarray]  # x
@@ -35,7 +36,8 @@ Cache = tuple[np.ndarray]  # x
 class Dense(Layer):
     """y = x V^T + b.
 
-    weight: a virtual weight of shape (fan_out, fan_in); a view of another layer's ties the two.
+    weight: a virtual weight of shape (fan_out, fan_in), or another source; a view of another
+    layer's ties the two.
     bias: None, or a virtual weight of shape (fan_out,). A free bias has the Identity hash and a
     table of its own.
     Raises TypeError or ValueError if they are anything else.
@@ -48,13 +50,19 @@ class Dense(Layer):
     array([[321.5, 214. ]])
     """
 
-    weight: VirtualWeight
+    weight: Weight
     bias: VirtualWeight | None = None
 
     def __post_init__(self) -> None:
-        for name, w in (("weight", self.weight), ("bias", self.bias)):
-            if not isinstance(w, VirtualWeight) and not (name == "bias" and w is None):
-                raise TypeError(f"the {name} of Dense must be a VirtualWeight, got {w!r}; make one")
+        if not isinstance(self.weight, Weight):
+            raise TypeError(
+                f"the weight of Dense must be a VirtualWeight or a source, got {self.weight!r}; "
+                "make one"
+            )
+        if not isinstance(self.bias, VirtualWeight | None):
+            raise TypeError(
+                f"the bias of Dense must be a VirtualWeight, got {self.bias!r}; make one"
+            )
         if len(self.weight.shape) != 2:
             raise ValueError(
                 "the weight of Dense must have shape (fan_out, fan_in), got "
@@ -67,6 +75,12 @@ class Dense(Layer):
             )
 
     def weights(self) -> tuple[VirtualWeight, ...]:
+        """What the weight is made of, and the bias if there is one."""
+        w = self.weight
+        own = (w,) if isinstance(w, VirtualWeight) else w.weights()
+        return own if self.bias is None else (*own, self.bias)
+
+    def sources(self) -> tuple[Weight, ...]:
         """The weight, and the bias if there is one."""
         return (self.weight,) if self.bias is None else (self.weight, self.bias)
 
@@ -79,10 +93,13 @@ class Dense(Layer):
         """
         fan_out, fan_in = self.weight.shape
         x = float_array(x, "x of Dense", (None,) * max(1, np.ndim(x) - 1) + (fan_in,), device=True)
-        table, b = self._table(params, self.weight, x.dtype), None
+        w, b = self.weight, None
         if self.bias is not None:
             b = core.gather(self._table(params, self.bias, x.dtype), self.bias)
-        y = core.matmul(rows_of(x), table, self.weight, b=b)
+        if isinstance(w, VirtualWeight):
+            y = core.matmul(rows_of(x), self._table(params, w, x.dtype), w, b=b)
+        else:
+            y = w.matmul(params, rows_of(x), b)
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], fan_out), (x,)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
@@ -100,12 +117,15 @@ class Dense(Layer):
         w, b = self.weight, self.bias
         dy = float_array(dy, "dy of Dense", (*x.shape[:-1], w.shape[0]), x.dtype, device=True)
         dy, rows = rows_of(dy), rows_of(x)
-        table = self._table(params, w, x.dtype)
-        dx, dW = core.matmul_backward(dy, rows, table, w, need_dx=need_dx)
-        grads = {w.table: dW}
+        if isinstance(w, VirtualWeight):
+            table = self._table(params, w, x.dtype)
+            dx, dW = core.matmul_backward(dy, rows, table, w, need_dx=need_dx)
+            grads = {w.table: dW}
+        else:
+            dx, grads = w.matmul_backward(params, dy, rows, need_dx)
         if b is not None:
             dB = core.scatter_add(core.column_sum(dy), b)
-            grads[b.table] = core.add(dW, dB) if b.table == w.table else dB
+            grads[b.table] = core.add(grads[b.table], dB) if b.table in grads else dB
         return dx if dx is None or x.ndim == 2 else dx.reshape(x.shape), grads
 
     @staticmethod

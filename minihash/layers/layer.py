@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from minihash.sources import Weight
 from minihash.weights import VirtualWeight
 
 Params = dict[str, np.ndarray]
@@ -25,6 +26,10 @@ class Layer:
     def weights(self) -> tuple[VirtualWeight, ...]:
         """The virtual weights that the layer reads."""
         return ()
+
+    def sources(self) -> tuple[Weight, ...]:
+        """The same, but for those that V is made of: V's source in their place."""
+        return self.weights()
 
     def arrays(self) -> dict[str, tuple[tuple[int, ...], float]]:
         """Its other parameters and its running state: name -> (shape, initial value)."""

@@ -16,6 +16,7 @@ Source: Chang & Lipson, ArbNets, section 2: the hash of an RNN.
 """
 
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,10 @@ class Unrolled(Layer):
     def weights(self) -> tuple[VirtualWeight, ...]:
         """All weights of all steps, in the order of their identifiers."""
         ws = (
-            w for on_x, on_h in self.steps for w in (on_x.weight, on_h.weight, on_x.bias, on_h.bias)
+            w
+            for on_x, on_h in self.steps
+            for pair in zip_longest(on_x.weights(), on_h.weights())
+            for w in pair
         )
         return tuple(w for w in ws if w is not None)
 

@@ -15,7 +15,8 @@ import dataclasses
 import numpy as np
 
 from minihash.derived import derived
-from minihash.networks.sequential import Sequential, add
+from minihash.networks.sequential import Sequential
+from minihash.sources import Weight, add
 from minihash.weights import VirtualWeight
 
 Params = dict[str, np.ndarray]
@@ -56,6 +57,10 @@ class Joint:
     def weights(self) -> list[VirtualWeight]:
         """The virtual weights of all networks, in order."""
         return self._all.weights()
+
+    def sources(self) -> list[Weight]:
+        """Their weights: virtual ones, and other sources."""
+        return self._all.sources()
 
     def init(self, seed: int = 0, dtype: type = np.float32) -> Params:
         """Fresh parameters, as Sequential makes them for all layers together."""

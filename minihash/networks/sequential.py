@@ -11,9 +11,9 @@ import math
 
 import numpy as np
 
-from minihash import core
 from minihash.hashes.xxh32 import stream, unit
 from minihash.layers.layer import Layer
+from minihash.sources import Weight, add
 from minihash.weights import VirtualWeight
 
 
@@ -56,21 +56,26 @@ class Sequential:
         """The virtual weights of all layers, in order."""
         return [w for layer in self.layers for w in layer.weights()]
 
+    def sources(self) -> list[Weight]:
+        """The weights of all layers, in order: virtual ones, and other sources."""
+        return [s for layer in self.layers for s in layer.sources()]
+
     def init(self, seed: int = 0, dtype: type = np.float32) -> dict[str, np.ndarray]:
         """Fresh parameters.
 
         A table that matrices read is U(-b, b), b^2 = (sum of their fan_out) / (sum of their sizes):
-        for one matrix b = 1 / sqrt(fan_in), as in HashedNets. A table of biases alone is 0.
+        for one matrix b = 1 / sqrt(fan_in), as in HashedNets. A table of biases alone is 0. A
+        source that is made of others asks of each what gives its V that variance, b^2 / 3.
         """
         params: dict[str, np.ndarray] = {}
-        for name in dict.fromkeys(w.table for w in self.weights()):
-            readers = [w for w in self.weights() if w.table == name]
-            matrices = [w for w in readers if len(w.shape) > 1]
-            size = sum(w.size for w in matrices)
-            bound = math.sqrt(sum(w.shape[0] for w in matrices) / size) if matrices else 0.0
-            ids = np.arange(readers[0].hash.buckets, dtype=np.uint64)
+        asked = [pair for source in self.sources() for pair in _energies(source)]
+        for name, buckets in {w.table: w.hash.buckets for w, _ in asked}.items():
+            readers = [(w.size, energy) for w, energy in asked if w.table == name and energy]
+            total, size = sum(e for _, e in readers), sum(size for size, _ in readers)
+            bound = math.sqrt(total / size) if readers else 0.0
+            ids = np.arange(buckets, dtype=np.uint64)
             table = bound * (2.0 * unit(ids, stream(seed, f"init/{name}")) - 1.0)
-            params[name] = (table if matrices else np.zeros(ids.size)).astype(dtype)
+            params[name] = (table if readers else np.zeros(ids.size)).astype(dtype)
         for layer in self.layers:
             for name, (shape, value) in layer.arrays().items():
                 params[name] = np.full(shape, value, dtype)
@@ -120,7 +125,10 @@ class Sequential:
         return new
 
 
-def add(grads: dict[str, np.ndarray], more: dict[str, np.ndarray]) -> None:
-    """grads += more, by name."""
-    for name, grad in more.items():
-        grads[name] = core.add(grads[name], grad) if name in grads else grad
+def _energies(source: Weight) -> list[tuple[VirtualWeight, float]]:
+    """Each virtual weight of a source, and its size times the b^2 that it asks for; 0: it asks for
+    nothing, as a bias does."""
+    if isinstance(source, VirtualWeight):
+        return [(source, source.shape[0] if len(source.shape) > 1 else 0)]
+    variance = source.shape[0] / source.size / 3  # of U(-b, b)
+    return [(w, 3 * asked * w.size) for w, asked in source.initial(variance)]

@@ -1,8 +1,9 @@
 """What a network stores: hashed tables, and all its other numbers.
 
-A virtual weight is read through a hash; a table is what is stored of it. A free bias (a vector
-under the identity hash, on a table of its own) is neither: it counts as another parameter, as do
-the arrays of BatchNorm.
+A virtual weight is read through a hash; a table is what is stored of it. V of another source is
+stored as the tables of those that it is made of, and counts with its own size. A free bias (a
+vector under the identity hash, on a table of its own) is neither: it counts as another parameter,
+as do the arrays of BatchNorm.
 """
 
 import math
@@ -20,7 +21,12 @@ def tables(network: Sequential) -> dict[str, list[VirtualWeight]]:
     readers: dict[str, list[VirtualWeight]] = {}
     for w in network.weights():
         readers.setdefault(w.table, []).append(w)
-    return {name: ws for name, ws in readers.items() if not _free_bias(ws)}
+    biases = {
+        s.table
+        for s in network.sources()
+        if isinstance(s, VirtualWeight) and len(s.shape) == 1 and isinstance(s.hash, Identity)
+    }
+    return {name: ws for name, ws in readers.items() if len(ws) > 1 or name not in biases}
 
 
 def balances(network: Sequential) -> dict[str, Balance]:
@@ -36,11 +42,6 @@ def balances(network: Sequential) -> dict[str, Balance]:
     }
 
 
-def _free_bias(readers: list[VirtualWeight]) -> bool:
-    only = readers[0]
-    return len(readers) == 1 and len(only.shape) == 1 and isinstance(only.hash, Identity)
-
-
 def counts(network: Sequential) -> dict[str, int]:
     """Virtual weights, the entries of their tables, and all other numbers of the network.
 
@@ -49,10 +50,11 @@ def counts(network: Sequential) -> dict[str, int]:
     {'virtual_weights': 198800, 'stored_weights': 19880, 'other_parameters': 2050}
     """
     hashed = tables(network)
-    free = [w.size for w in network.weights() if w.table not in hashed]
+    sources = network.sources()
+    free = [s.size for s in sources if isinstance(s, VirtualWeight) and s.table not in hashed]
     arrays = [math.prod(shape) for layer in network.layers for shape, _ in layer.arrays().values()]
     return {
-        "virtual_weights": sum(w.size for readers in hashed.values() for w in readers),
+        "virtual_weights": sum(s.size for s in sources) - sum(free),
         "stored_weights": sum(readers[0].hash.buckets for readers in hashed.values()),
         "other_parameters": sum(free) + sum(arrays),
     }

@@ -118,12 +118,12 @@ class OfExamples(Model):
         first = self.network.layers[0]
         if isinstance(first, Reshape):
             return math.prod(first.shape)
-        return self.network.weights()[0].shape[1]
+        return self.network.sources()[0].shape[1]
 
     @property
     def outputs(self) -> int:
         """Outputs of the network."""
-        return [w for w in self.network.weights() if len(w.shape) == 2][-1].shape[0]
+        return [w for w in self.network.sources() if len(w.shape) == 2][-1].shape[0]
 
     def validate(self) -> None:
         """Raises ValueError unless standardiser and shape are those of the network's input."""

@@ -141,9 +141,9 @@ class Derived(Modulus):
 @pytest.mark.parametrize(
     ("thing", "error", "match"),
     [
-        (3, TypeError, "a class derived from Hash or Layer, got 3"),
-        (int, TypeError, "a class derived from Hash or Layer, got <class 'int'>"),
-        (Modulus(3), TypeError, "a class derived from Hash or Layer"),
+        (3, TypeError, "a class derived from Hash, Layer or Source, got 3"),
+        (int, TypeError, "a class derived from Hash, Layer or Source, got <class 'int'>"),
+        (Modulus(3), TypeError, "a class derived from Hash, Layer or Source"),
         (Loose, TypeError, "Loose must be a frozen dataclass"),
         (Molten, TypeError, "Molten must be a frozen dataclass"),
         (Derived, TypeError, "Derived must be a frozen dataclass"),

@@ -20,6 +20,7 @@ ROOMS = [
     "hashes",
     "weights",
     "core",
+    "sources",
     "layers",
     "networks",
     "training",
@@ -166,7 +167,7 @@ def test_nothing_is_left_to_do(path):
 
 
 # Rooms that mypy checks, and the arguments of scalar bodies, which have no types.
-TYPED = ["hashes", "weights", "checks", "derived", "layers", "networks"]
+TYPED = ["hashes", "weights", "checks", "derived", "sources", "layers", "networks"]
 OF_BODIES = {"i", "residue", "state", "word", "found", "seed", "h", "n"}
 OF_BODIES |= {"a", "r", "p", "kept", "before", "dstate", "x", "y", "dy"}
 

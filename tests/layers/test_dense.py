@@ -154,8 +154,12 @@ def test_backward_is_the_adjoint_of_forward(case, data):
             VirtualWeight((2,), Modulus(3)),
             r"the bias of Dense must have shape \(4,\), got \(2,\); .*",
         ),
-        (np.ones((4, 2)), None, "the weight of Dense must be a VirtualWeight, got [^$]*"),
-        (None, None, "the weight of Dense must be a VirtualWeight, got None; .*"),
+        (
+            np.ones((4, 2)),
+            None,
+            "the weight of Dense must be a VirtualWeight or a source, got [^$]*",
+        ),
+        (None, None, "the weight of Dense must be a VirtualWeight or a source, got None; .*"),
         (VirtualWeight((4, 2), Modulus(3)), True, "the bias of Dense must be a VirtualWeight.*"),
     ],
 )
