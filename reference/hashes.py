@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
-from reference.balanced import balanced, quantile
+from reference.balanced import balanced, quantile, sparse
 from reference.dirichlet import tables
 from reference.streams import h, random_sign, scale, stream
 from reference.toeplitz import toeplitz
@@ -151,6 +151,7 @@ LOOPS = {
     "Neighborhood": neighborhood,
     "Dirichlet": dirichlet,
     "HashedNets": hashednets,
+    "Sparse": sparse,
     "Lookup": lookup,
     "Compose": compose,
     "Toeplitz": toeplitz,

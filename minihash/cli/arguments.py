@@ -213,6 +213,8 @@ def _add_train(train: _Parser) -> None:
     add(group, "--hash-option", text, metavar="NAME=VALUE", **options)
     text = "stored / virtual weights, the paper's sparsity, as 0.25 or 1/15; 1 under identity"
     add(group, "--compression", text, type=values.part, metavar="C")
+    text = "of mlp: table, or lowrank, of which the compression is that of one factor"
+    add(group, "--source", text, choices=("table", "lowrank"))
     text = "one table for; hashednets has one for each layer"
     add(group, "--scope", text, choices=("network", "layer"))
     add(group, "--bias", "biases", choices=("free", "hashed", "none"))

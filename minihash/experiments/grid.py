@@ -106,10 +106,12 @@ def _applies(name: str, asked: Mapping[str, object]) -> bool:
         return (asked.get("optimiser") or kind.choices.get("optimiser", "sgd")) == "sgd"
     if name in OF_SOME and name not in kind.choices:
         return False
+    if name == "hash" and asked.get("source") == "lowrank":
+        return asked["hash"] == "identity"
     unshared = asked.get("compression") is None
     chosen = asked.get("hash") or (kind if unshared else KINDS["mlp"]).choices["hash"]
     if name == "compression":
-        return chosen != "identity"
+        return chosen != "identity" or asked.get("source") == "lowrank"
     option = name.removeprefix(OPTION)
     if (name in OF_HASHES or name != option) and chosen in HASHES:
         return option in options(HASHES[str(chosen)])

@@ -1,6 +1,8 @@
 """HashedNets, section 6: test error of networks that store equally much.
 
     HashNet    784-1000-10 under the released hash, a table a layer, biases hashed: c of the weights
+    RER        the same with random edges removed: each of c of the weights by itself, others 0
+    LRD        each weight a free matrix times a fixed Gaussian one, of rank c * inputs; free biases
     NN         a dense network of round(1000 c) hidden units
     DK         NN that learns from the answers of the full network, too; HashNetDK: HashNet so
 
@@ -10,6 +12,7 @@ that is held out; 50 epochs, of which the one that does best on those counts. Th
 of the one public repetition (github.com/jfainberg/hashed_nets), but for its last epoch, which
 counts there. The paper tuned all hyperparameters, and does not say to what; temperature 4 and a
 half of the loss for the teacher are our own choice, and so are 150 epochs of RECT's 1,200 examples.
+All begin at the scale that the full network has, RER too.
 
 "Released" is the protocol of the authors' code: bytes / 255, rate 0.1 / (1 + 1e-4 steps), momentum
 0.9 damped by 0.9, a fifth held out, and 50 of its 1000 epochs.
@@ -43,6 +46,8 @@ COMMON: dict[str, list] = {
     "epochs": [50],
 }
 SEEDS = {"seed": range(3)}
+SPARSE = {"hash": ["sparse"], "scope": ["layer"], "bias": ["hashed"]}
+LOW_RANK = {"source": ["lowrank"], "hash": ["identity"], "bias": ["free"]}
 HASHED = {"hash": ["hashednets"], "bias": ["hashed"]}
 RELEASED = {"standardise": ["none"], "lr": [0.1], "momentum": [0.9], "dampening": [0.9]}
 RELEASED |= {"decay": [1e-4], "validation": [0.2]}
@@ -63,7 +68,7 @@ def hidden(part: Fraction, width: int) -> int:
 
 
 def hashnet(dataset: str, parts: Sequence[Fraction], **own: list) -> Axes:
-    """HashNet at these parts. own: replaces what is said above."""
+    """HashNet, or another under compression, at these parts. own: replaces what is said above."""
     common = {"dataset": [dataset], **COMMON, **HASHED, "hidden": [(WIDTHS[dataset],)]}
     return common | {"compression": [*parts]} | SEEDS | own
 
@@ -75,10 +80,11 @@ def dense(dataset: str, parts: Sequence[Fraction], **own: list) -> Axes:
 
 
 def _grids(dataset: str, ends: Sequence[Fraction], **own: list) -> list[Axes]:
-    """HashNet and NN, each without and with a teacher."""
+    """All methods: HashNet and NN without and with a teacher, then RER and LRD."""
     taught = {"teacher": [f"teacher-{dataset}"]}
     both = hashnet(dataset, ends, **own), dense(dataset, ends, **own)
-    return [*both, *({**axes, **taught} for axes in both)]
+    others = (hashnet(dataset, ends, **own, **kind) for kind in (SPARSE, LOW_RANK))
+    return [*both, *({**axes, **taught} for axes in both), *others]
 
 
 GRIDS: dict[str, list[Axes]] = {
@@ -104,7 +110,9 @@ def teacher(dataset: str) -> Config:
 def method(record: dict) -> str:
     """What the paper calls a run."""
     config = record["config"]
-    name = {"hashednets": "HashNet", "identity": "NN"}[config["hash"]]
+    if config.get("source") == "lowrank":
+        return "LRD"
+    name = {"hashednets": "HashNet", "sparse": "RER", "identity": "NN"}[config["hash"]]
     if config.get("teacher"):
         return {"HashNet": "HashNetDK", "NN": "DK"}[name]
     return f"{name}, released" if config.get("dampening") else name
@@ -113,7 +121,7 @@ def method(record: dict) -> str:
 def part(record: dict) -> float:
     """Which part of the full network a run stores, as it was asked for."""
     config = record["config"]
-    if config["hash"] != "identity":
+    if config["hash"] != "identity" or config.get("source") == "lowrank":
         return sparsity(record)
     width = WIDTHS[config["dataset"]]
     return float(next(p for p in PARTS if hidden(p, width) == config["hidden"][0]))
@@ -131,10 +139,11 @@ def by_method(records: Sequence[dict]) -> dict[str, list[dict]]:
 
 
 def claims(records: list[dict], dataset: str) -> list[Claim]:
-    """That HashNet's error is below that of the dense ones, and HashNetDK's below HashNet's, where
-    they are compressed."""
+    """That HashNet's error is below that of all but HashNetDK, whose is lower still, where they
+    are compressed."""
     runs = {n: [r for r in rs if part(r) < 1] for n, rs in by_method(records).items()}
-    pairs = [("HashNet", "NN"), ("HashNet", "DK"), ("HashNetDK", "HashNet"), ("DK", "NN")]
+    pairs = [("HashNet", other) for other in ("RER", "LRD", "NN", "DK")]
+    pairs.append(("HashNetDK", "HashNet"))
     return [
         lower(f"the error of {one} is below that of {other}", runs[one], runs[other], part, error)
         for one, other in pairs

@@ -14,14 +14,25 @@ from minihash.hashes.lookup import Lookup
 from minihash.hashes.modulus import Modulus
 from minihash.hashes.neighborhood import Neighborhood
 from minihash.hashes.quantile import Quantile
+from minihash.hashes.sparse import Sparse
 from minihash.hashes.toeplitz import Toeplitz, border_balance
 from minihash.hashes.uniform import Uniform
 
 HASHES: dict[str, type[Any]] = {
     cls.__name__.lower(): cls
     for cls in (
-        *(Identity, Modulus, Uniform, Balanced, Dirichlet, Quantile, Neighborhood, HashedNets),
-        *(Lookup, Compose, Toeplitz),
+        *(
+            Identity,
+            Modulus,
+            Uniform,
+            Balanced,
+            Dirichlet,
+            Quantile,
+            Neighborhood,
+            HashedNets,
+            Sparse,
+        ),
+        *(Sparse, Lookup, Compose, Toeplitz),
     )
 }
 
@@ -38,6 +49,7 @@ __all__ = [
     "Modulus",
     "Neighborhood",
     "Quantile",
+    "Sparse",
     "Toeplitz",
     "Uniform",
     "balance",

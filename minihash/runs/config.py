@@ -29,15 +29,16 @@ class Config:
     """The choices of a run. None: the model's default, or a model or hash without that choice.
 
     hash_options: more options of the hash, as pairs or a dict; text is read by the type of the
-    option, and kept as what it says. compression, validation: a decimal number is a float, another
-    a Fraction, which text can say: "1/15". validation: the part, or the number, of the training
-    examples that are held out, to keep the model of the epoch that does best on them. patience:
-    epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0). decay:
-    the rate is divided by 1 + decay times the updates so far; without it, by 10 after `plateau`
-    epochs (4) that bring no better accuracy on the examples that are trained on (plateau_of
-    "training"), or no lower loss on those held out ("validation"). teacher: the run folder or model
-    file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5). weight_decay ...
-    group_lasso: the strengths of these penalties on all tables that matrices read.
+    option, and kept as what it says. source: "table", or "lowrank", whose hash is identity, and
+    whose compression is that of one of two factors. compression, validation: a decimal number is a
+    float, another a Fraction, which text can say: "1/15". validation: the part, or the number, of
+    the training examples that are held out, to keep the model of the epoch that does best on them.
+    patience: epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0).
+    decay: the rate is divided by 1 + decay times the updates so far; without it, by 10 after
+    `plateau` epochs (4) that bring no better accuracy on the examples that are trained on
+    (plateau_of "training"), or no lower loss on those held out ("validation"). teacher: the run
+    folder or model file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5).
+    weight_decay ... group_lasso: the strengths of these penalties on all tables that matrices read.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -57,6 +58,7 @@ class Config:
     hash_options: tuple[tuple[str, object], ...] = ()
     compression: float | Fraction | None = None
     scope: str | None = None
+    source: str | None = None
     bias: str | None = None
     hidden: tuple[int, ...] | None = None
     channels: tuple[int, ...] | None = None
@@ -120,7 +122,9 @@ class Config:
         keyed = getattr(HASHES.get(self.hash), "__dataclass_fields__", ())
         if "scope" in defaults and "fan_in" in keyed:  # by the outputs and inputs of one layer
             defaults = defaults | {"scope": "layer"}
-        if self.hash == "identity":
+        if self.source == "lowrank":  # its matrices are free
+            defaults = defaults | {"hash": "identity"}
+        elif self.hash == "identity":
             if self.compression not in (None, 1):
                 raise ValueError(
                     "the identity hash stores every weight, which is compression 1, got "
@@ -223,7 +227,7 @@ class Config:
         choices = {name: decode(value, {}) for name, value in spec.items()}
         if "tokens" in KINDS[choices["model"]].choices:
             choices.setdefault("tokens", "bytes")
-        if choices.get("hash") == "identity":
+        if choices.get("hash") == "identity" and choices.get("source") != "lowrank":
             choices["compression"] = None
         return cls(**choices)
 

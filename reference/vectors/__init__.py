@@ -23,9 +23,10 @@ def documents() -> dict[str, dict[str, Any]]:
     >>> "xxh32" in documents()
     True
     """
-    from reference.vectors import hash_groups, stream_groups, window_groups
+    from reference.vectors import domain_groups, hash_groups, stream_groups, window_groups
 
-    return stream_groups.documents() | hash_groups.documents() | window_groups.documents()
+    rooms = stream_groups, hash_groups, domain_groups, window_groups
+    return {name: said for room in rooms for name, said in room.documents().items()}
 
 
 def plain(value: Any) -> Any:

@@ -32,6 +32,7 @@ MLP = {
     "activation": ("relu", "elu"),
     "norm": ("none", "batch"),
     "dropout": ("0.25", "0.5"),
+    "source": (None, "lowrank"),
     "input_dropout": ("0.125", "0.25"),
     "batch_size": ("40", "50"),
     "momentum": (None, "0.5"),

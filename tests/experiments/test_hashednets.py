@@ -42,10 +42,10 @@ def test_the_table_is_made_whole(monkeypatch, capsys):
     words = ["reproduce", "hashednets", "--quick", "--json", "--quiet", "--workers", "1"]
     assert main(words) == 0
     out = json.loads(capsys.readouterr().out)
-    assert len(out["claims"]) == 4 and all(0 < claim["p"] <= 1 for claim in out["claims"])
+    assert len(out["claims"]) == 5 and all(0 < claim["p"] <= 1 for claim in out["claims"])
     records = read("reproduced/hashednets-digits.jsonl")
-    assert [*hashednets.by_method(records)] == ["HashNet", "NN", "HashNetDK", "DK"]
-    assert len(records) == 8 and {hashednets.part(r) for r in records} == {1 / 8}
+    assert [*hashednets.by_method(records)] == ["HashNet", "NN", "HashNetDK", "DK", "RER", "LRD"]
+    assert len(records) == 12 and {hashednets.part(r) for r in records} == {1 / 8}
     teacher = load_model("reproduced/teacher-digits")
     assert teacher.network.weights()[0].shape == (40, 784)
     taught = [r for r in records if r["config"]["teacher"] is not None]
@@ -55,8 +55,8 @@ def test_the_table_is_made_whole(monkeypatch, capsys):
     assert said[0].startswith("| the paper says |")
     assert "the error of HashNet is below that of NN" in said[0]
     lines = said[1].splitlines()
-    assert lines[0] == "| stored | HashNet | NN | HashNetDK | DK |" and len(lines) == 3
-    errors = [hashednets.error(r) for r in records if hashednets.method(r) == "DK"]
+    assert lines[0] == "| stored | HashNet | NN | HashNetDK | DK | RER | LRD |" and len(lines) == 3
+    errors = [hashednets.error(r) for r in records if hashednets.method(r) == "LRD"]
     cell = f"{np.mean(errors):.2f} ± {np.std(errors, ddof=1):.2f}"
     assert lines[2].startswith("| 1/8 |") and lines[2].endswith(f"| {cell} |")
     # Again: nothing is run, the teacher is not asked for, and the files have the same bytes.
@@ -70,7 +70,8 @@ def test_networks_of_one_part_store_equally_much():
     """The counts of the public repetition; ours hashes the biases of the output too."""
     stored: dict = {}
     for config in figures.runs("hashednets", "mnist"):
-        if config.seed == 0 and config.teacher is None and config.dampening is None:
+        plain = config.teacher is config.dampening is None and config.source == "table"
+        if config.seed == 0 and plain:
             found = counts(config.network((28, 28), 10))
             kept = found["stored_weights"] + found["other_parameters"]
             stored.setdefault(config.hash, {})[config.compression, config.hidden] = kept
@@ -83,12 +84,16 @@ def test_networks_of_one_part_store_equally_much():
     ]
     assert [*stored["hashednets"].values()] == expected
     assert abs(expected[0] / 12730 - 1) < 0.03
+    assert [*stored["sparse"].values()] == [expected[0], expected[3]]
+    low = [c for c in figures.runs("hashednets", "mnist") if c.source == "lowrank" and not c.seed]
+    found = [counts(c.network((28, 28), 10)) for c in low]
+    assert [f["stored_weights"] for f in found] == [12 * 1000 + 16 * 10, 98 * 1000 + 125 * 10]
 
 
 def test_the_protocols_are_those_of_the_public_repetition_and_of_the_release():
     runs = figures.runs("hashednets", "mnist")
     public = [config for config in runs if config.dampening is None]
-    assert len(public) == 42 and {c.seed for c in runs} == {0, 1, 2}
+    assert len(public) == 54 and {c.seed for c in runs} == {0, 1, 2}
     for config in public:
         training = config.training()
         assert training.schedule == Plateau(3, 0.1, "validation")  # PyTorch's patience of 2
@@ -112,7 +117,7 @@ def test_the_protocols_are_those_of_the_public_repetition_and_of_the_release():
 @pytest.mark.parametrize("dataset", ["rectangles", "convex", "digits"])
 def test_other_data_have_both_ends(dataset):
     runs = figures.runs("hashednets", dataset)
-    assert len(runs) == 24 and {c.dataset for c in runs} == {dataset}
+    assert len(runs) == 36 and {c.dataset for c in runs} == {dataset}
     assert {c.compression for c in runs} == {1.0, 1 / 8, 1 / 64}
     assert {c.teacher for c in runs} == {None, f"teacher-{dataset}"}
 

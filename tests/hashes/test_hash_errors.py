@@ -16,6 +16,7 @@ from minihash.hashes import (
     Modulus,
     Neighborhood,
     Quantile,
+    Sparse,
     Toeplitz,
     Uniform,
 )
@@ -30,6 +31,7 @@ VALID = {
     Dirichlet: {"buckets": 5, "alpha": 1.0, "seed": 1, "signed": True},
     Neighborhood: {"buckets": 5, "radius": 2, "seed": 1, "signed": True},
     HashedNets: {"buckets": 5, "fan_in": 3, "fan_out": 2, "seed": 1, "tag": "W"},
+    Sparse: {"buckets": 5, "domain": 9, "seed": 1},
     Lookup: {"buckets": 5, "assignment": [0, 4], "signs": [1, 0]},
     Compose: {"inner": Modulus(5), "outer": Identity(5)},
     Toeplitz: {  # test_toeplitz.py spoils its geometry
