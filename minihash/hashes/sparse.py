@@ -29,7 +29,7 @@ class Sparse(Hash):
     """Random connections: `buckets` of the identifiers have an entry each, others are 0.
 
     domain: how many identifiers there are, 1 .. 2^31 - 1. Raises TypeError or ValueError if it is
-    not, or if there are more buckets than identifiers.
+    not.
 
     >>> h = Sparse(2, domain=6)
     >>> h.bucket(range(6)), h.sign(range(6))
@@ -43,11 +43,6 @@ class Sparse(Hash):
     def __post_init__(self) -> None:
         check_buckets(self)
         check_field(self, "domain", 1, MAX_BUCKETS)
-        if self.buckets > self.domain:
-            raise ValueError(
-                f"Sparse keeps at most all of its {self.domain} identifiers, got {self.buckets} "
-                "buckets; lower them"
-            )
 
     @property
     def stages(self) -> Stages:
