@@ -233,6 +233,8 @@ def _add_train(train: _Parser) -> None:
     )
     text = "of mlp: of inputs, with this probability"
     add(group, "--input-dropout", text, type=values.chance, metavar="P")
+    text = "a factor of the initial tables of weights"
+    add(group, "--init-scale", text, type=values.real, metavar="S")
     text = "of text: width of a character's vector (default: as --hidden)"
     add(group, "--embedding", text, type=values.count, metavar="N")
     text = "of text: input and output embeddings are one"

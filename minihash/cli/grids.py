@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from minihash.cli import values
 
-FIGURES = ("fig1", "fig2", "fig3", "fig4", "hashednets", "expansion")
+FIGURES = ("fig1", "fig2", "fig3", "fig4", "balance-or-noise", "choices", "repeats", "bimodal")
+FIGURES += ("hashednets", "expansion")
 DATASETS = ("mnist", "cifar10", "digits", "rectangles", "convex")
 # Options of `train` that are no axis of a grid: a sweep has its own, or has no use for them.
 APART = ("help", "out", "resume", "quiet", "json", "imports", "data_dir", "download", "threads")
@@ -56,7 +57,8 @@ def add(command: Callable[[str, str, str], argparse.ArgumentParser], train: Sequ
     sub.add_argument("--csv", action="store_true", help="print a row a run and epoch")
     text = "draw learning curves too, as FILE.png (needs matplotlib)"
     sub.add_argument("--plot", metavar="FILE", help=text)
-    sub = command("reproduce", "reproduce", "a figure of ArbNets or HashedNets, every claim tested")
+    text = "an experiment of ArbNets or HashedNets, every claim tested"
+    sub = command("reproduce", "reproduce", text)
     sub.add_argument("figure", choices=FIGURES, help="which")
     sub.add_argument("--dataset", choices=DATASETS, help="of all but fig1 (mnist)")
     text = "folder of its runs, numbers and pictures (reproduced)"
@@ -70,6 +72,9 @@ def _add_common(sub: argparse.ArgumentParser, quick: str) -> None:
     sub.add_argument("--quick", action="store_true", help=quick)
     text = "processes, of one thread each, of the cores there are (default: all)"
     sub.add_argument("--workers", type=values.count, metavar="N", help=text)
+    text = "let Dask compute: the scheduler there, or, local, one of this machine with --workers "
+    text += "processes (needs dask[distributed])"
+    sub.add_argument("--scheduler", metavar="ADDRESS|local", help=text)
     text = "numba, numpy, cuda (default: the best; or set MINIHASH_BACKEND)"
     sub.add_argument("--backend", metavar="NAME", help=text)
     sub.add_argument("--data-dir", metavar="DIR", help="folder of data sets (or set MINIHASH_DATA)")

@@ -14,7 +14,7 @@ from minihash.cli import arguments, terminal
 from minihash.cli.commands import finish, show
 from minihash.compile.places import expanded
 from minihash.experiments import drawing, figures
-from minihash.experiments.claims import cells
+from minihash.experiments.claims import HEAD, cells
 from minihash.experiments.estimate import estimate
 from minihash.experiments.grid import OPTION, QUICK, identity, together
 from minihash.experiments.ledger import read
@@ -85,8 +85,7 @@ def reproduce(args: Namespace) -> int:
     done = figures.reproduce(name, configs, folder, _schedule(args), _shown(args), args.download)
     status = 0 if done.swept is None else _unfinished(done.swept, len(configs))
     if done.claims and not (args.quiet or args.json):
-        head = ("the paper says", "of", "test", "statistic", "p", "held")
-        show(terminal.table([head, *map(cells, done.claims)], "<<<>><"))
+        show(terminal.table([HEAD, *map(cells, done.claims)], "<<<>><"))
         print("in " + ", ".join(map(str, done.files)))
     claims = [vars(claim) for claim in done.claims]
     finish(args, {"claims": claims, "files": [str(path) for path in done.files]})
@@ -141,10 +140,20 @@ def _places(args: Namespace) -> dict[str, object]:
 
 
 def _schedule(args: Namespace) -> Schedule:
-    """Who computes: the processes of this machine."""
+    """Who computes: the processes of this machine, or a Dask scheduler."""
+    address, imports = args.scheduler, args.imports or ()
+    if address not in (None, "local") and args.workers is not None:
+        raise ValueError(
+            f"the scheduler at {address} has workers of its own, got --workers {args.workers}: "
+            "leave it out, or say --scheduler local"
+        )
 
     def schedule(configs: Sequence, data: object, stopped: object) -> object:
-        return in_processes(configs, data, stopped, args.workers, args.imports or ())
+        if address is None:
+            return in_processes(configs, data, stopped, args.workers, imports)
+        from minihash.experiments.dask import in_dask
+
+        return in_dask(configs, data, stopped, address, args.workers, imports)
 
     return schedule
 

@@ -1,4 +1,4 @@
-"""What a paper says beside what came out: a claim, the test that it was put to, and its answer."""
+"""What is claimed beside what came out: a claim, the test that it was put to, and its answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,16 +6,17 @@ from fractions import Fraction
 
 import numpy as np
 
-from minihash.experiments.results import value
-from minihash.experiments.statistics import bends, differs, exceeds, rises
+from minihash.experiments.results import crossed, value
+from minihash.experiments.statistics import bends, differs, exceeds, paired, rises
 
 LEVEL = 0.05  # of p
+HEAD = ("claim", "of", "test", "statistic", "p", "held")
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A sentence of a paper, put to a test. of: the runs, in words. held: whether they agree with
-    the sentence, at `LEVEL`."""
+    """A sentence, of a paper or of ours, put to a test. of: the runs, in words. held: whether they
+    agree with the sentence, at `LEVEL`."""
 
     says: str
     of: str
@@ -29,11 +30,11 @@ def markdown(claims: Sequence[Claim]) -> str:
     """A table, a row a claim.
 
     >>> print(markdown([Claim("it rises", "all", "Spearman's rho", 0.5, 0.01, True)]))
-    | the paper says | of | test | statistic | p | held |
+    | claim | of | test | statistic | p | held |
     | --- | --- | --- | --- | --- | --- |
     | it rises | all | Spearman's rho | 0.5 | 0.010 | yes |
     """
-    head = ["| the paper says | of | test | statistic | p | held |", "| --- " * 6 + "|"]
+    head = [f"| {' | '.join(HEAD)} |", "| --- " * 6 + "|"]
     return "\n".join(head + [f"| {' | '.join(cells(claim))} |" for claim in claims])
 
 
@@ -49,10 +50,19 @@ def sparsity(record: dict) -> float:
     return float(Fraction(str(record["config"]["compression"])))
 
 
+def group(record: dict) -> str:
+    """The sparsity in words, to two digits: what differs less has but an entry more.
+
+    >>> group({"config": {"compression": 0.0100001}})
+    'sparsity 0.01'
+    """
+    return f"sparsity {sparsity(record):.2g}"
+
+
 def by_sparsity(records: Sequence[dict]) -> dict[str, list[dict]]:
     """The records of each sparsity, the sparsest first."""
-    found = sorted({sparsity(record) for record in records})
-    return {f"sparsity {s:g}": [r for r in records if sparsity(r) == s] for s in found}
+    names = dict.fromkeys(map(group, sorted(records, key=sparsity)))
+    return {name: [r for r in records if group(r) == name] for name in names}
 
 
 def figures(records: Sequence[dict]) -> np.ndarray:
@@ -117,6 +127,22 @@ def lower(
     ratio, p = exceeds(x, np.log(y), np.arange(len(runs)) >= len(records))
     of = f"{len(records)} and {len(others)} runs"
     return Claim(says, of, "ratio of errors > 1", float(np.exp(ratio)), p, p < LEVEL)
+
+
+def by_sparsities(records: Sequence[dict], label: Callable[[dict], str]) -> str:
+    """A Markdown table: a row a label, a column a sparsity."""
+    return crossed(sorted(records, key=sparsity), label, group)
+
+
+def better(says: str, of: str, ours: Sequence[dict], theirs: Sequence[dict]) -> Claim:
+    """Whether the first runs reach more than the others, in pairs of one sparsity and seed: such
+    two see the examples in one order."""
+    a, b = ({(group(r), r["config"]["seed"]): r for r in runs} for runs in (ours, theirs))
+    pairs = sorted(a.keys() & b.keys())
+    d = figures([a[pair] for pair in pairs]) - figures([b[pair] for pair in pairs])
+    mean, p = paired(d)
+    of = f"{of}, {len(pairs)} pairs"
+    return Claim(says, of, "mean difference > 0, signs flipped", mean, p, p < LEVEL and mean > 0)
 
 
 def _of(name: str, runs: Sequence[dict]) -> str:

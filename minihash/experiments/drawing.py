@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from minihash.experiments.results import Row, value
+from minihash.experiments.claims import by_sparsity
+from minihash.experiments.results import Row, metric, value
 from minihash.files.atomic import atomic_write
 
 DOTS = 150  # an inch
@@ -84,6 +85,28 @@ def families(
             axes.plot([], [], color=colour, marker="o", linestyle="", label=name)
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
+
+
+def strips(axes: Any, records: Sequence[dict], label: Callable[[dict], str]) -> None:
+    """A column a label: every run as a point, and their mean as a bar."""
+    names = list(dict.fromkeys(map(label, records)))
+    for k, name in enumerate(names):
+        y = np.array([value(record) for record in records if label(record) == name])
+        x = k + np.linspace(-0.25, 0.25, len(y)) if len(y) > 1 else [k]
+        axes.scatter(x, y, s=16, color=f"C{k % 10}", alpha=0.6, linewidths=0)
+        axes.plot([k - 0.35, k + 0.35], [np.mean(y)] * 2, color=f"C{k % 10}")
+    axes.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=7)
+    axes.grid(alpha=0.3)
+
+
+def panels_of(figure: Any, records: Sequence[dict], label: Callable[[dict], str]) -> None:
+    """A panel a sparsity, a column a label."""
+    groups = by_sparsity(records)
+    panels = figure.subplots(1, len(groups), squeeze=False)[0]
+    for axes, (name, runs) in zip(panels, groups.items(), strict=True):
+        strips(axes, runs, label)
+        axes.set_title(name, fontsize=10)
+    panels[0].set(ylabel=metric(records[0]).replace("_", " "))
 
 
 def curves(path: Path, rows: Sequence[Row], metric: str) -> None:

@@ -61,7 +61,8 @@ def table(records: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def draw(axes: object, records: list[dict]) -> None:
+def draw(figure: object, records: list[dict]) -> None:
     """Error by log2 of x."""
+    axes = figure.subplots()
     families(axes, {"fixed storage": records}, lambda r: math.log2(times(r)), error)
     axes.set(xlabel="log2 of virtual width / stored width", ylabel="test error, %")

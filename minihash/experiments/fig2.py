@@ -7,7 +7,7 @@ are our own. Small alpha is bimodal over seeds: every run is drawn, not the mean
 
 import math
 
-from minihash.experiments.claims import Claim, by_sparsity, rising, steeper
+from minihash.experiments.claims import Claim, by_sparsities, by_sparsity, rising, steeper
 from minihash.experiments.drawing import families
 from minihash.experiments.grid import Axes
 
@@ -54,6 +54,11 @@ def alpha(record: dict) -> float:
     return math.log10(record["config"]["alpha"])
 
 
+def label(record: dict) -> str:
+    """What is varied."""
+    return f"alpha {record['config']['alpha']:g}"
+
+
 def claims(records: list[dict], dataset: str) -> list[Claim]:
     """That accuracy rises with alpha; of CIFAR-10, that it does more so when it is not sparse."""
     found = rising("accuracy rises with alpha", records, alpha)
@@ -62,7 +67,13 @@ def claims(records: list[dict], dataset: str) -> list[Claim]:
     return found
 
 
-def draw(axes: object, records: list[dict]) -> None:
+def table(records: list[dict]) -> str:
+    """Mean and spread over seeds, in Markdown."""
+    return by_sparsities(records, label)
+
+
+def draw(figure: object, records: list[dict]) -> None:
     """Accuracy by log10 of alpha."""
+    axes = figure.subplots()
     families(axes, by_sparsity(records), alpha)
     axes.set(xlabel="log10 of alpha", ylabel="test accuracy")

@@ -10,7 +10,7 @@ from minihash.experiments.claims import Claim, bending, by_sparsity, rising
 from minihash.experiments.drawing import families
 from minihash.experiments.results import entropy
 
-FILE, GRIDS = fig2.FILE, fig2.GRIDS
+FILE, GRIDS, table = fig2.FILE, fig2.GRIDS, fig2.table
 TITLE = "accuracy by entropy"
 
 
@@ -21,7 +21,8 @@ def claims(records: list[dict], dataset: str) -> list[Claim]:
     )
 
 
-def draw(axes: object, records: list[dict]) -> None:
+def draw(figure: object, records: list[dict]) -> None:
     """Accuracy by entropy; each run has its own."""
+    axes = figure.subplots()
     families(axes, by_sparsity(records), entropy)
     axes.set(xlabel="entropy (nats)", ylabel="test accuracy")

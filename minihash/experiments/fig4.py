@@ -7,7 +7,7 @@ sparse. Its grid is not given: radii here are spread evenly in their logarithm.
 
 import math
 
-from minihash.experiments.claims import Claim, by_sparsity, rising, steeper
+from minihash.experiments.claims import Claim, by_sparsities, by_sparsity, rising, steeper
 from minihash.experiments.drawing import families
 from minihash.experiments.fig2 import GRIDS as OF_ALPHA
 from minihash.experiments.grid import Axes
@@ -42,6 +42,11 @@ def radius(record: dict) -> float:
     return math.log10(1 + record["config"]["radius"])
 
 
+def label(record: dict) -> str:
+    """What is varied."""
+    return f"radius {record['config']['radius']}"
+
+
 def claims(records: list[dict], dataset: str) -> list[Claim]:
     """That accuracy falls with the radius; not of CIFAR-10, that it does less so when sparse."""
 
@@ -54,7 +59,13 @@ def claims(records: list[dict], dataset: str) -> list[Claim]:
     return found
 
 
-def draw(axes: object, records: list[dict]) -> None:
+def table(records: list[dict]) -> str:
+    """Mean and spread over seeds, in Markdown."""
+    return by_sparsities(records, label)
+
+
+def draw(figure: object, records: list[dict]) -> None:
     """Accuracy by log10 of 1 + radius."""
+    axes = figure.subplots()
     families(axes, by_sparsity(records), radius)
     axes.set(xlabel="log10 of 1 + radius", ylabel="test accuracy")

@@ -4,7 +4,7 @@ reproduce    -> NAME.jsonl   the runs, resumed if they were stopped; two figures
                              share the file
                 FIGURE.csv   a line a run and epoch
                 FIGURE.png, FIGURE.svg    where matplotlib is
-                FIGURE.md    what the paper says beside what came out
+                FIGURE.md    what came out, and whether each claim held
 """
 
 import warnings
@@ -12,7 +12,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
-from minihash.experiments import drawing, expansion, fig1, fig2, fig3, fig4, hashednets
+from minihash.experiments import (
+    balance_or_noise,
+    bimodal,
+    choices,
+    drawing,
+    expansion,
+    fig1,
+    fig2,
+    fig3,
+    fig4,
+    hashednets,
+    repeats,
+)
 from minihash.experiments.claims import Claim, markdown
 from minihash.experiments.grid import together
 from minihash.experiments.ledger import read
@@ -27,11 +39,14 @@ FIGURES: dict[str, ModuleType] = {
     "fig2": fig2,
     "fig3": fig3,
     "fig4": fig4,
+    "balance-or-noise": balance_or_noise,
+    "choices": choices,
+    "repeats": repeats,
+    "bimodal": bimodal,
     "hashednets": hashednets,
     "expansion": expansion,
 }
 NAMES = ("fig1", *FIGURES)
-DATASETS = tuple(dict.fromkeys(name for figure in FIGURES.values() for name in figure.GRIDS))
 
 
 @dataclass(frozen=True)
@@ -78,9 +93,8 @@ def reproduce(
     if name == "fig1":
         found = fig1.draws()
         claims = fig1.claims(found)
-        return Reproduced(
-            tuple(claims), _written(folder / name, fig1, found, fig1.csv(found), claims)
-        )
+        texts = {".csv": fig1.csv(found), ".md": markdown(claims)}
+        return Reproduced(tuple(claims), _written(folder / name, fig1, found, texts))
     figure, dataset = FIGURES[name], str(configs[0].dataset)
     path = ledger_of(name, dataset, folder)
     configs = _with_teacher(figure, configs, path, shown or Shown(None), download)
@@ -89,8 +103,8 @@ def reproduce(
         return Reproduced((), (path,), swept)
     records = list(swept.records)
     claims = figure.claims(records, dataset)
-    table = as_csv(rows(records))
-    files = _written(folder / f"{name}-{dataset}", figure, records, table, claims)
+    texts = {".csv": as_csv(rows(records)), ".md": f"{markdown(claims)}\n\n{figure.table(records)}"}
+    files = _written(folder / f"{name}-{dataset}", figure, records, texts)
     return Reproduced(tuple(claims), (path, *files), swept)
 
 
@@ -115,20 +129,18 @@ def _with_teacher(
 
 
 def _written(
-    base: Path, figure: ModuleType, found: list[dict], table: str, claims: list[Claim]
+    base: Path, figure: ModuleType, found: list[dict], texts: dict[str, str]
 ) -> tuple[Path, ...]:
-    """CSV, Markdown and pictures at `base` with an ending each."""
-    said = [markdown(claims), *([figure.table(found)] if hasattr(figure, "table") else [])]
-    texts = {".csv": table, ".md": "\n\n".join(said) + "\n"}
+    """Texts and pictures at `base` with an ending each."""
     files = [base.parent / f"{base.name}{ending}" for ending in texts]
     for path, text in zip(files, texts.values(), strict=True):
-        atomic_write(path, text.encode())
+        atomic_write(path, (text.rstrip() + "\n").encode())
     if not drawing.can_draw():
         warnings.warn("no picture is drawn: pip install 'minihash[plot]' first", stacklevel=4)
         return tuple(files)
     pictures = [base.parent / f"{base.name}{ending}" for ending in (".png", ".svg")]
     canvas = drawing.empty(pictures[0], (9, 5.5))
-    figure.draw(canvas if figure is fig1 else canvas.subplots(), found)
+    figure.draw(canvas, found)
     canvas.suptitle(f"{base.name}: {figure.TITLE}", fontsize=11)
     for path in pictures:
         drawing.write(path, canvas)

@@ -179,8 +179,9 @@ def table(records: Sequence[dict]) -> str:
     return "\n".join(lines)
 
 
-def draw(axes: object, records: list[dict]) -> None:
+def draw(figure: object, records: list[dict]) -> None:
     """Error by part, both in their logarithms."""
+    axes = figure.subplots()
     families(axes, by_method(records), part, error)
     axes.set(xlabel="stored part", ylabel="test error, %", xscale="log", yscale="log")
     axes.xaxis.set_major_formatter(lambda x, _: str(Fraction(x).limit_denominator(1000)))

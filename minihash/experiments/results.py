@@ -16,9 +16,10 @@ import numpy as np
 
 from minihash.derived import derived
 from minihash.experiments import ledger
-from minihash.experiments.grid import WHERE, without
+from minihash.experiments.grid import WHERE, seedless, without
 from minihash.experiments.progress import written
 from minihash.runs import folder
+from minihash.runs.config import Config
 from minihash.runs.kinds import KINDS
 from minihash.runs.validation import named
 
@@ -123,14 +124,48 @@ def rows(records: Sequence[dict]) -> list[Row]:
             "that are measured alike"
         )
     groups: dict[str, dict[int, dict]] = {}
+    choices: dict[str, dict] = {}
     for record in records:
-        choices = {k: v for k, v in record["config"].items() if k != "seed"}
-        groups.setdefault(repr(sorted(choices.items())), {}).setdefault(
-            record["config"]["seed"], record
+        config = Config.from_json(record["config"])  # of today: a choice may be younger than a run
+        groups.setdefault(key := seedless(config), {}).setdefault(config.seed, record)
+        choices.setdefault(key, without(config, (*WHERE, "seed")))
+    names = varying([*choices.values()])
+    return [
+        Row(
+            {n: written(choices[key][n]) for n in names},
+            tuple(found[seed] for seed in sorted(found)),
+            first,
         )
-    several = [tuple(found[seed] for seed in sorted(found)) for found in groups.values()]
-    names = varying([{k: v for k, v in g[0]["config"].items() if k != "seed"} for g in several])
-    return [Row({n: written(g[0]["config"].get(n)) for n in names}, g, first) for g in several]
+        for key, found in groups.items()
+    ]
+
+
+def crossed(
+    records: Sequence[dict], row: Callable[[dict], str], column: Callable[[dict], str]
+) -> str:
+    """A Markdown table of mean and spread (standard deviation) over the runs of each cell, rows and
+    columns in the order in which they come.
+
+    >>> runs = [{"config": {"model": "mlp"}, "metrics": [{"test_accuracy": x}]} for x in (0.5, 0.7)]
+    >>> print(crossed(runs, lambda run: "all", lambda run: "here"))
+    | test accuracy | here |
+    | --- | --- |
+    | all | 0.6000 ± 0.1414 |
+    """
+    cells: dict[str, dict[str, list[float]]] = {}
+    for record in records:
+        cells.setdefault(row(record), {}).setdefault(column(record), []).append(value(record))
+    columns = dict.fromkeys(column(record) for record in records)
+    lines = [[metric(records[0]).replace("_", " "), *columns], ["---"] * (1 + len(columns))]
+    lines += [[name, *(_cell(found.get(c, [])) for c in columns)] for name, found in cells.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.4f}{spread}"
 
 
 def as_csv(found: Sequence[Row]) -> str:

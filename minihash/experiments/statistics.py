@@ -10,9 +10,12 @@ p-value for any B. The permutations are drawn by XXH32: the same data give the s
     differs    the slope of y on x in group 1 minus that in group 0, y less its group's mean; labels
                are permuted among runs of equal x
     exceeds    the mean of y in group 1 minus that in group 0, y less its place's mean; labels are
-               permuted among runs of equal x, the place
+               permuted among runs of equal x
+    paired     the mean of differences d, each of one pair: their signs are flipped. All 2^n flips
+               of few pairs are taken, which is exact: p = how many reach the mean / 2^n
 
-All but `bends`, which is two-sided, are one-sided: p is small where the statistic is large.
+`bends` and `paired` are two-sided; the others are one-sided: p is small where the statistic is
+large.
 """
 
 from collections.abc import Callable
@@ -22,6 +25,7 @@ import numpy as np
 from minihash.hashes.xxh32 import stream, xxh32
 
 PERMUTATIONS = 9999
+ALL_FLIPS = 13  # of so many pairs at most
 Tested = tuple[float, float]  # statistic, p
 
 
@@ -138,6 +142,25 @@ def _of_labels(difference: Callable, x: np.ndarray, group: np.ndarray) -> Tested
 def _mean(y: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """Of y among the chosen; chosen may have an axis more."""
     return (y * chosen).sum(-1) / chosen.sum(-1)
+
+
+def paired(d: np.ndarray) -> Tested:
+    """The mean of the differences d, and p of one as far from 0.
+
+    >>> paired(np.array([1.0, 2.0, 3.0, 2.0]))
+    (2.0, 0.125)
+    """
+    d = np.asarray(d, float)
+    if len(d) <= ALL_FLIPS:
+        flips = np.arange(2 ** len(d))[:, None] >> np.arange(len(d)) & 1
+    else:
+        ids = np.arange(PERMUTATIONS * len(d), dtype=np.uint64).reshape(PERMUTATIONS, len(d))
+        flips = xxh32(ids, stream(len(d), "flip")) & 1
+    sums = np.abs((1.0 - 2.0 * flips) @ d)
+    reached = int((sums >= abs(d.sum()) * (1 - 1e-9)).sum())
+    whole = len(d) <= ALL_FLIPS  # the flip of none is among them
+    p = reached / len(flips) if whole else (1 + reached) / (1 + PERMUTATIONS)
+    return float(d.mean()), p
 
 
 def _slope(x: np.ndarray, y: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -60,13 +60,18 @@ class Sequential:
         """The weights of all layers, in order: virtual ones, and other sources."""
         return [s for layer in self.layers for s in layer.sources()]
 
-    def init(self, seed: int = 0, dtype: type = np.float32) -> dict[str, np.ndarray]:
+    def init(
+        self, seed: int = 0, dtype: type = np.float32, scale: float = 1.0
+    ) -> dict[str, np.ndarray]:
         """Fresh parameters.
 
-        A table that matrices read is U(-b, b), b^2 = (sum of their fan_out) / (sum of their sizes):
-        for one matrix b = 1 / sqrt(fan_in), as in HashedNets. A table of biases alone is 0. A
-        source that is made of others asks of each what gives its V that variance, b^2 / 3.
+        A table that matrices read is scale U(-b, b), b^2 = (sum of their fan_out) / (sum of their
+        sizes): for one matrix b = 1 / sqrt(fan_in), as in HashedNets. A table of biases alone is 0.
+        A source that is made of others asks of each what gives its V that variance, b^2 / 3.
+        Raises ValueError unless scale is a positive number.
         """
+        if not 0 < scale < math.inf:
+            raise ValueError(f"the scale of initial tables must be positive, got {scale}; try 1")
         params: dict[str, np.ndarray] = {}
         asked = [pair for source in self.sources() for pair in _energies(source)]
         for name, buckets in {w.table: w.hash.buckets for w, _ in asked}.items():
@@ -74,7 +79,7 @@ class Sequential:
             total, size = sum(e for _, e in readers), sum(size for size, _ in readers)
             bound = math.sqrt(total / size) if readers else 0.0
             ids = np.arange(buckets, dtype=np.uint64)
-            table = bound * (2.0 * unit(ids, stream(seed, f"init/{name}")) - 1.0)
+            table = scale * bound * (2.0 * unit(ids, stream(seed, f"init/{name}")) - 1.0)
             params[name] = (table if readers else np.zeros(ids.size)).astype(dtype)
         for layer in self.layers:
             for name, (shape, value) in layer.arrays().items():

@@ -38,7 +38,8 @@ class Config:
     `plateau` epochs (4) that bring no better accuracy on the examples that are trained on
     (plateau_of "training"), or no lower loss on those held out ("validation"). teacher: the run
     folder or model file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5).
-    weight_decay ... group_lasso: the strengths of these penalties on all tables that matrices read.
+    init_scale: a factor of the initial tables that matrices read. weight_decay ... group_lasso: the
+    strengths of these penalties on all tables that matrices read.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -66,6 +67,7 @@ class Config:
     norm: str | None = None
     dropout: float | None = None
     input_dropout: float | None = None
+    init_scale: float = 1.0
     embedding: int | None = None
     tied: bool | None = None
     layers: int | None = None

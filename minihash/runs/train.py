@@ -107,7 +107,8 @@ def begun(
     model = KINDS[config.model].model.begun(config, data)
     model.check(data)
     check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
-    state = training.start(model.network, model.training, np.dtype(config.dtype).type)
+    dtype = np.dtype(config.dtype).type
+    state = training.start(model.network, model.training, dtype, config.init_scale)
     run = Run(config, replace(model, params=state.params), state, fingerprint)
     return run, teaching.taught(config, data), held
 

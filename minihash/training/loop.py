@@ -92,9 +92,11 @@ class State:
     carried: dict[str, np.ndarray] = field(default_factory=dict)  # the states of a language model
 
 
-def start(network: Sequential, training: Training, dtype: type = np.float32) -> State:
-    """The state before the first step."""
-    params = network.init(training.seed, dtype)
+def start(
+    network: Sequential, training: Training, dtype: type = np.float32, scale: float = 1.0
+) -> State:
+    """The state before the first step. scale: of the tables that matrices read, as for `init`."""
+    params = network.init(training.seed, dtype, scale)
     optimiser = training.optimiser.init(params, trained(network))
     return State(params, optimiser, training.schedule.init())
 

@@ -34,6 +34,7 @@ MLP = {
     "dropout": ("0.25", "0.5"),
     "source": (None, "lowrank"),
     "input_dropout": ("0.125", "0.25"),
+    "init_scale": ("0.5", "1"),
     "batch_size": ("40", "50"),
     "momentum": (None, "0.5"),
     "dampening": (None, "0.5"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minihash.cli import main
+from minihash.cli import grids, main
 from minihash.experiments import drawing, fig1, fig2, fig4, figures
 from minihash.experiments.claims import markdown
 from minihash.experiments.ledger import read
@@ -48,8 +48,11 @@ def test_a_figure_is_made_whole(name, monkeypatch, capsys):
     assert len((folder / f"{base}.csv").read_text().splitlines()) == 13
     assert (folder / f"{base}.png").read_bytes().startswith(b"\x89PNG")
     assert "</svg>" in (folder / f"{base}.svg").read_text()
-    said = (folder / f"{base}.md").read_text().splitlines()
-    assert len(said) == 2 + len(out["claims"]) and all(0 < c["p"] <= 1 for c in out["claims"])
+    said, table = (folder / f"{base}.md").read_text().split("\n\n")
+    assert len(table.splitlines()) == 2 + 3  # places, of two sparsities in two columns
+    assert table.splitlines()[0] == "| test accuracy | sparsity 0.1 | sparsity 0.5 |"
+    assert len(said.splitlines()) == 2 + len(out["claims"])
+    assert all(0 < claim["p"] <= 1 for claim in out["claims"])
     # Again: nothing is run, and the files have the same bytes.
     before = {path: path.read_bytes() for path in folder.iterdir()}
     monkeypatch.setattr("minihash.cli.sweeps.in_processes", lambda configs, *_: iter(configs and 1))
@@ -122,15 +125,22 @@ def test_the_radius_is_read_downwards():
     assert [claim.held for claim in found] == [True, True, False]
 
 
-@pytest.mark.parametrize("name", ["fig2", "fig3", "fig4"])
-@pytest.mark.parametrize("dataset", fig2.GRIDS)
+GRIDS = [(name, dataset) for name in figures.FIGURES for dataset in figures.FIGURES[name].GRIDS]
+
+
+@pytest.mark.parametrize("name, dataset", GRIDS)
 def test_the_grids_are_runs_that_can_begin(name, dataset):
     configs = figures.runs(name, dataset)
-    assert len(configs) >= 16
+    assert len(configs) >= 12
     for config in configs:
         assert config.hash in HASHES and config.dataset == dataset
         buckets = config.compression * 198_800
         assert config.radius is None or dataset == "cifar10" or 2 * config.radius < buckets
+
+
+def test_the_command_line_knows_all_of_them():
+    assert grids.FIGURES == figures.NAMES
+    assert set(grids.DATASETS) == {dataset for _, dataset in GRIDS}
 
 
 def test_mnist_and_cifar10_are_as_large_as_was_asked():
@@ -148,6 +158,7 @@ def test_mnist_and_cifar10_are_as_large_as_was_asked():
         ("fig1 --dataset mnist", "--dataset is of figures that are trained"),
         ("fig2 --dataset mnist --quick", "--quick is on the digits, got --dataset mnist"),
         ("fig9", "invalid choice: 'fig9'"),
+        ("bimodal --dataset cifar10", "bimodal is of mnist, digits, got --dataset cifar10"),
     ],
 )
 def test_what_does_not_fit_is_refused(words, said, capsys):

@@ -52,7 +52,7 @@ def test_the_table_is_made_whole(monkeypatch, capsys):
     assert {r["config"]["teacher"] for r in taught} == {"teacher-digits"}
     assert len({r["data"] for r in records}) == 2  # of the data, and of the teacher, too
     said = Path("reproduced/hashednets-digits.md").read_text().split("\n\n")
-    assert said[0].startswith("| the paper says |")
+    assert said[0].startswith("| claim |")
     assert "the error of HashNet is below that of NN" in said[0]
     lines = said[1].splitlines()
     assert lines[0] == "| stored | HashNet | NN | HashNetDK | DK | RER | LRD |" and len(lines) == 3

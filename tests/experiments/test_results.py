@@ -11,7 +11,7 @@ import pytest
 from minihash.cli import main
 from minihash.cli.sweeps import _curves
 from minihash.experiments.grid import without
-from minihash.experiments.results import Row, as_csv, rows, value
+from minihash.experiments.results import Row, as_csv, crossed, rows, value
 from minihash.runs.config import Config
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -46,6 +46,23 @@ def test_rows_are_runs_that_differ_in_their_seeds_alone():
     assert found[0].spread == pytest.approx(np.std([0.6, 0.8], ddof=1))
     assert np.isnan(found[1].spread)
     assert found[0].curve("test_accuracy").tolist() == pytest.approx([0.6, 0.7])
+
+
+def test_runs_from_before_a_choice_are_those_of_its_default():
+    young, old = record([0.4], 0), record([0.6], 1)
+    del old["config"]["init_scale"]
+    (row,) = rows([young, old])
+    assert row.choices == {} and row.values.tolist() == [0.4, 0.6]
+
+
+def test_a_table_has_mean_and_spread_of_each_cell():
+    table = crossed(SOME[:3], lambda r: r["config"]["hash"], lambda r: str(r["config"]["seed"]))
+    assert [line.split("|")[1:-1] for line in table.splitlines()][2:] == [
+        [" dirichlet ", " 0.8000 ", " 0.6000 "],
+        [" uniform ", "  ", " 0.9000 "],
+    ]
+    table = crossed(SOME[:3], lambda r: r["config"]["hash"], lambda r: "all")
+    assert "| dirichlet | 0.7000 ± 0.1414 |" in table
 
 
 def test_the_figure_of_a_run_is_that_of_its_best_validation_epoch():

@@ -1,6 +1,6 @@
 """The tests by permutation against SciPy's, and against all permutations where those are few."""
 
-from itertools import combinations, permutations
+from itertools import combinations, permutations, product
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from minihash.experiments.statistics import (
     differs,
     exceeds,
     orders,
+    paired,
     ranks,
     rises,
 )
@@ -115,3 +116,21 @@ def test_permutations_are_permutations_and_always_the_same():
     assert (orders(9) == found).all() and len(np.unique(found, axis=0)) > PERMUTATIONS * 0.9
     first = np.bincount(found[:, 0], minlength=9)
     assert stats.chisquare(first).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("count", [1, 5, 10, 13])
+@pytest.mark.parametrize("shift", [-0.8, 0.0, 0.5])
+def test_all_flips_of_few_pairs_are_taken(count, shift):
+    d = (np.random.default_rng(count).normal(size=count) + shift).round(1)
+    mean, p = paired(d)
+    flips = np.array([*product((1, -1), repeat=count)])
+    assert mean == pytest.approx(d.mean())
+    assert p == np.mean(np.abs(flips @ d) >= abs(d.sum()) - 1e-9)
+
+
+def test_flips_of_many_pairs_are_drawn():
+    d = np.random.default_rng(0).normal(size=40) + 0.25
+    p = paired(d)[1]
+    expected = stats.ttest_1samp(d, 0).pvalue
+    assert 0 < p == pytest.approx(expected, abs=NOISE) and paired(np.zeros(40)) == (0.0, 1.0)
+    assert paired(d + 5)[1] == 1 / (1 + PERMUTATIONS)

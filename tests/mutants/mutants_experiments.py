@@ -4,6 +4,7 @@ from tests.mutants.mutant import Mutant
 
 LEDGER, SWEEP = "tests/experiments/test_ledger.py", "tests/experiments/test_sweep.py"
 GRID, RESULTS = "tests/experiments/test_grid.py", "tests/experiments/test_results.py"
+STUDIES, DASK = "tests/experiments/test_studies.py", "tests/experiments/test_dask.py"
 STATISTICS, FIGURES = "tests/experiments/test_statistics.py", "tests/experiments/test_figures.py"
 
 EXPERIMENT_MUTANTS = [
@@ -132,5 +133,47 @@ EXPERIMENT_MUTANTS = [
         "return radius(record)",
         "falling taken for rising",
         f"{FIGURES} -k read_downwards",
+    ),
+    Mutant(
+        "experiments/statistics.py",
+        "sums >= abs(d.sum()) * (1 - 1e-9)",
+        "sums > abs(d.sum()) * (1 + 1e-9)",
+        "the flip of none, left out",
+        f"{STATISTICS} -k all_flips",
+    ),
+    Mutant(
+        "experiments/claims.py",
+        '({(group(r), r["config"]["seed"]): r for r in runs}',
+        '({r["config"]["seed"]: r for r in runs}',
+        "pairs of one sparsity alone",
+        f"{STUDIES} -k either_way",
+    ),
+    Mutant(
+        "experiments/balance_or_noise.py",
+        "1 / (c + 1 / UNEVEN)",
+        "UNEVEN",
+        "the noise of draws, forgotten",
+        f"{STUDIES} -k equal_loads and digits",
+    ),
+    Mutant(
+        "experiments/repeats.py",
+        "round(s + 1e-7, 9)",
+        "s",
+        "no entry more",
+        f"{STUDIES} -k counted",
+    ),
+    Mutant(
+        "experiments/bimodal.py",
+        " * w.hash.sign(ids)",
+        "",
+        "an offset without the signs",
+        f"{STUDIES} -k offset",
+    ),
+    Mutant(
+        "experiments/results.py",
+        'config = Config.from_json(record["config"])  # of today',
+        'config = Config(seed=record["config"]["seed"])  # of today',
+        "rows that forget what was chosen",
+        f"{RESULTS} -k differ_in_their_seeds",
     ),
 ]

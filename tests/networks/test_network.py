@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from minihash import core
 from minihash.hashes import Modulus, Uniform
 from minihash.layers import ELU, BatchNorm1d, Dense, ReLU
+from minihash.networks.arbnet import arbnet
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
 from tests.support.hash_strategies import ANYWHERE, KINDS
@@ -198,3 +199,15 @@ def test_caches_of_another_network_are_refused():
     y, caches = network.forward({}, np.ones((2, 3)))
     with pytest.raises(ValueError):
         network.backward({}, caches[:1], y)
+
+
+@pytest.mark.parametrize("scope", ["network", "layer"])
+def test_the_scale_of_initial_tables_is_a_factor_of_those_alone(scope):
+    network = arbnet((7, 5, 3), scope=scope)
+    usual, wide = network.init(3), network.init(3, scale=4.0)
+    scaled = [name for name in usual if not np.array_equal(usual[name], wide[name])]
+    assert scaled == list(dict.fromkeys(w.table for w in network.weights() if len(w.shape) == 2))
+    assert all(np.array_equal(4 * usual[name], wide[name]) for name in scaled)
+    for scale in (0, -1, np.inf, np.nan):
+        with pytest.raises(ValueError, match="the scale of initial tables must be positive, got"):
+            network.init(3, scale=scale)

@@ -1,0 +1,179 @@
+"""The studies beyond the published figures on tiny grids: what is varied, and what is claimed."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from minihash import core
+from minihash.cli import main
+from minihash.experiments import balance_or_noise, bimodal, choices, figures, repeats
+from minihash.experiments.ledger import read
+from minihash.hashes import balance
+
+pytestmark = pytest.mark.usefixtures("here")
+STUDIES = {
+    "balance-or-noise": (balance_or_noise, 7),
+    "choices": (choices, 11),
+    "repeats": (repeats, 4),
+    "bimodal": (bimodal, 2),
+}
+
+
+def tiny(monkeypatch, module):
+    """The grid of digits, cut down."""
+    small = {"hidden": [(6,)], "epochs": [1], "seed": [0]}
+    cut = [
+        {**axes, **small, "compression": axes["compression"][: 1 + (module is repeats)]}
+        for axes in module.GRIDS["digits"]
+    ]
+    least = min(float(c) for axes in cut for c in axes["compression"])
+    cut = [axes for axes in cut if axes["compression"][0] == least]
+    monkeypatch.setitem(module.GRIDS, "digits", cut)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_made_whole(name, monkeypatch, capsys):
+    pytest.importorskip("matplotlib")
+    module, cells = STUDIES[name]
+    tiny(monkeypatch, module)
+    assert main(["reproduce", name, "--quick", "--json", "--quiet"]) == 0
+    out = json.loads(capsys.readouterr().out)
+    folder, base = Path("reproduced"), f"{name}-digits"
+    assert {Path(path).name for path in out["files"]} == {
+        f"{base}{ending}" for ending in (".jsonl", ".csv", ".md", ".png", ".svg")
+    }
+    runs = read(folder / f"{base}.jsonl")
+    assert len(runs) == cells
+    said, table = (folder / f"{base}.md").read_text().split("\n\n")
+    assert len(table.splitlines()) == 2 + len({module.label(run) for run in runs})
+    assert len(said.splitlines()) == 2 + len(out["claims"]) > 2
+
+
+def of(config, accuracy):
+    """A record of a run that came to this accuracy."""
+    return {
+        "config": config.to_json(),
+        "entropy": {"table": 1.0},
+        "metrics": [{"test_accuracy": accuracy}],
+    }
+
+
+def invented(name, accuracy):
+    """Records of a study's whole grid on MNIST, as this function of a config has them."""
+    return [of(config, accuracy(config)) for config in figures.runs(name, "mnist")]
+
+
+def noise(config):
+    return 1e-4 * math.sin(37 * config.seed + len(str(config.hash)))
+
+
+def held(name, accuracy):
+    records = invented(name, accuracy)
+    return {(c.says, c.of): c.held for c in STUDIES[name][0].claims(records, "mnist")}
+
+
+def test_balance_and_noise_come_apart():
+    def even(config):
+        return config.hash in ("modulus", "balanced") or config.alpha == math.inf
+
+    found = held("balance-or-noise", lambda c: 0.9 * even(c) + noise(c))
+    assert len(found) == 8 * 4
+    assert all(
+        held == ("balance helps" in says) for (says, _), held in found.items() if "much" not in says
+    )
+    found = held("balance-or-noise", lambda c: 0.9 * (c.hash in ("modulus", "quantile")) + noise(c))
+    assert all(held == ("better than noise" in says) for (says, _), held in found.items())
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_columns_of_the_table_have_equal_loads(dataset):
+    """Random draws have the relative variance of their loads that runs have."""
+    cells: dict = {}
+    for config in figures.runs("balance-or-noise", dataset):
+        if config.seed == 0:
+            network = config.network((784,), 10)
+            hash_ = network.weights()[0].hash
+            load = balance(hash_, 198_800).load
+            name = balance_or_noise.label({"config": config.to_json()})
+            cells[float(config.compression), name] = load.var() / load.mean() ** 2
+    for (compression, name), found in cells.items():
+        if "even" not in name:
+            continue
+        other = {"quantile, uneven": "uniform", "quantile, very uneven": "dirichlet, very uneven"}
+        if name in other:
+            assert found == pytest.approx(cells[compression, other[name]], rel=0.15)
+    assert all(
+        found < 0.3 * cells[c, "uniform"]
+        for (c, name), found in cells.items()
+        if name in ("modulus", "balanced", "quantile, even")
+    )
+
+
+def test_a_choice_matters_either_way():
+    def accuracy(config):
+        worth = {"layer": 0.1, "hashed": -0.1}
+        return 0.5 + worth.get(config.scope, 0) + worth.get(config.bias, 0) + noise(config)
+
+    found = held("choices", accuracy)
+    assert {says for (says, _), yes in found.items() if yes} == {
+        "scope layer matters",
+        "bias hashed matters",
+    }
+    assert len(found) == 10 and {of_ for _, of_ in found} == {"all sparsities, 10 pairs"}
+
+
+@pytest.mark.filterwarnings("ignore:.*rows of its virtual weight differ")
+@pytest.mark.parametrize("dataset", ["mnist", "digits"])
+def test_rows_that_repeat_are_counted_as_they_are(dataset):
+    counts = {}
+    for config in figures.runs("repeats", dataset):
+        if config.seed == 0:
+            weights = [w for w in config.network((784,), 10).weights() if len(w.shape) == 2]
+            found = repeats.rows({"config": config.to_json()})
+            for w, (few, rows) in zip(weights, found, strict=True):
+                indices = w.hash.bucket(w.identifiers())
+                assert (len(np.unique(indices, axis=0)), w.shape[0]) == (few, rows)
+            counts[config.scope, config.compression] = min(few / rows for few, rows in found)
+    sparse, more, dense, _ = sorted({compression for _, compression in counts})
+    assert counts["network", sparse] == 71 / 200 and counts["network", dense] == 1
+    assert counts["layer", dense] <= 0.2 and counts["layer", more] == 1
+
+
+def test_repeats_are_what_costs_accuracy_or_not():
+    def accuracy(config):
+        few = repeats.rows({"config": config.to_json()})[0][0]
+        return 0.9 * (few == 200) + noise(config)
+
+    found = held("repeats", accuracy)
+    assert all(found.values())
+    assert sorted(says for says, _ in found) == [
+        "an entry more changes nothing",
+        *["rows that repeat cost accuracy"] * 3,
+    ]
+    assert sorted(held("repeats", noise).values()) == [False, False, False, True]
+
+
+def test_guesses_of_what_decides_are_told_apart():
+    configs = [config for config in figures.runs("bimodal", "mnist") if config.seed < 25]
+    for guess, sign, at in ((bimodal.last_entropy, 1, (0, 1)), (bimodal.offset, -1, (2, 3))):
+        records = [of(c, sign * guess({"config": c.to_json()}) - c.signed) for c in configs]
+        found = bimodal.claims(records, "mnist")
+        assert [k for k, c in enumerate(found[:4]) if c.statistic > 0.99] == [*at]
+        assert [claim.held for claim in found[4:]] == [False, False]
+
+
+def test_entropy_and_offset_are_those_of_the_weights():
+    for config in figures.runs("bimodal", "digits")[::20]:
+        network = config.network((784,), 10)
+        tables = network.init(config.seed)
+        matrices = [w for w in network.weights() if len(w.shape) == 2]
+        record = {"config": config.to_json()}
+        load = np.bincount(matrices[-1].hash.bucket(matrices[-1].identifiers()).ravel())
+        p = load[load > 0] / 2000
+        assert bimodal.last_entropy(record) == pytest.approx(-(p * np.log(p)).sum())
+        v = np.concatenate([core.gather(tables[w.table], w).ravel() for w in matrices])
+        v = v.astype(float)
+        assert bimodal.offset(record) == pytest.approx(abs(v.mean()) / v.std())
