@@ -32,7 +32,7 @@ def _grids(dataset: str, width: int, times: Sequence[int], **own: list) -> list[
 
 GRIDS: dict[str, list[Axes]] = {
     "mnist": _grids("mnist", WIDTH, TIMES),
-    "digits": _grids("digits", 10, TIMES[::2], lr=[0.03], epochs=[15]),
+    "digits": _grids("digits", 10, TIMES, lr=[0.03], epochs=[15]),
 }
 
 

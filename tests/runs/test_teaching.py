@@ -16,6 +16,7 @@ from minihash.layers import Distillation
 from minihash.layers.distillation import lessons
 from minihash.runs.config import Config
 from minihash.runs.kinds import load_model
+from minihash.runs.teaching import fingerprint
 from minihash.runs.validation import split
 from minihash.training import start, steps
 
@@ -80,6 +81,14 @@ def test_a_record_has_no_place_of_the_teacher_but_its_data_are_the_teachers_too(
         sweep([other], path, one_after_another)
     shutil.rmtree("teacher")
     assert main([*STUDENT, "--epochs", "1", "--out", "run"]) == 2
+
+
+def test_what_a_run_learns_from_by_teaching_is_of_both(teacher):
+    config = Config(teacher="teacher")
+    assert fingerprint(config, 1) != fingerprint(config, 2)
+    assert fingerprint(Config(), 1) == 1
+    at = Config(teacher="teacher/model.safetensors")
+    assert fingerprint(at, 1) == fingerprint(config, 1)
 
 
 def test_a_run_is_not_resumed_under_another_teacher(teacher, capsys):
