@@ -187,4 +187,9 @@ def draw(figure: object, records: list[dict]) -> None:
     axes.xaxis.set_major_formatter(lambda x, _: str(Fraction(x).limit_denominator(1000)))
     places = sorted({part(r) for r in records})
     axes.set_xticks(places, minor=False)
+    low, high = axes.get_ylim()
+    axes.set_yticks(
+        [tick for tick in (1, 1.5, 2, 3, 5, 7, 10, 15, 20, 30, 50) if low < tick < high]
+    )
+    axes.yaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
