@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
-from reference.balanced import balanced, quantile
+from reference.balanced import balanced, quantile, sparse
 from reference.blocks import blocks, roast, robe
 from reference.dirichlet import tables
 from reference.streams import h, random_sign, scale, stream
@@ -152,6 +152,7 @@ LOOPS = {
     "Neighborhood": neighborhood,
     "Dirichlet": dirichlet,
     "HashedNets": hashednets,
+    "Sparse": sparse,
     "Lookup": lookup,
     "Blocks": blocks,
     "Robe": robe,

@@ -17,6 +17,7 @@ from minihash.hashes.neighborhood import Neighborhood
 from minihash.hashes.quantile import Quantile
 from minihash.hashes.roast import Roast
 from minihash.hashes.robe import Robe
+from minihash.hashes.sparse import Sparse
 from minihash.hashes.toeplitz import Toeplitz, border_balance
 from minihash.hashes.uniform import Uniform
 
@@ -24,7 +25,7 @@ HASHES: dict[str, type[Any]] = {
     cls.__name__.lower(): cls
     for cls in (
         *(Identity, Modulus, Uniform, Balanced, Dirichlet, Quantile, Neighborhood, HashedNets),
-        *(Robe, Roast, Lookup, Blocks, Compose, Toeplitz),
+        *(Robe, Roast, Sparse, Lookup, Blocks, Compose, Toeplitz),
     )
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "Quantile",
     "Roast",
     "Robe",
+    "Sparse",
     "Toeplitz",
     "Uniform",
     "balance",

@@ -130,10 +130,7 @@ def make_hash(
     known = [n for n, cls in HASHES.items() if cls.by_size]
     if name not in known:
         raise ValueError(f"hash must be one of {', '.join(known)}, got {name!r}")
-    is_number = isinstance(compression, Real) and not isinstance(compression, bool)
-    if not is_number or not 0 < compression <= 1:
-        got = compression if is_number else repr(compression)
-        raise ValueError(f"compression must lie in (0, 1], got {got}; try 0.1")
+    check_part(compression)
     cls = HASHES[name]
     buckets = math.ceil(Fraction(str(compression)) * size)
     buckets = size if cls is Identity else buckets
@@ -165,6 +162,19 @@ def make_hash(
             f"(--hash-option {missing[0]}=VALUE)"
         )
     return cls(**{k: v for k, v in given.items() if k in fields}, **options)
+
+
+def check_part(compression: float | Fraction) -> float | Fraction:
+    """The compression, refused unless it is a number in (0, 1].
+
+    >>> check_part(0.1)
+    0.1
+    """
+    is_number = isinstance(compression, Real) and not isinstance(compression, bool)
+    if not is_number or not 0 < compression <= 1:
+        got = compression if is_number else repr(compression)
+        raise ValueError(f"compression must lie in (0, 1], got {got}; try 0.1")
+    return compression
 
 
 def warn_of_repeats(name: str, w: VirtualWeight) -> None:

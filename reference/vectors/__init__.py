@@ -23,9 +23,15 @@ def documents() -> dict[str, dict[str, Any]]:
     >>> "xxh32" in documents()
     True
     """
-    from reference.vectors import block_groups, hash_groups, stream_groups, window_groups
+    from reference.vectors import (
+        block_groups,
+        domain_groups,
+        hash_groups,
+        stream_groups,
+        window_groups,
+    )
 
-    modules = (stream_groups, hash_groups, block_groups, window_groups)
+    modules = (stream_groups, hash_groups, domain_groups, block_groups, window_groups)
     return {name: file for module in modules for name, file in module.documents().items()}
 
 

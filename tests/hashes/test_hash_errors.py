@@ -19,6 +19,7 @@ from minihash.hashes import (
     Quantile,
     Roast,
     Robe,
+    Sparse,
     Toeplitz,
     Uniform,
 )
@@ -33,6 +34,7 @@ VALID = {
     Dirichlet: {"buckets": 5, "alpha": 1.0, "seed": 1, "signed": True},
     Neighborhood: {"buckets": 5, "radius": 2, "seed": 1, "signed": True},
     HashedNets: {"buckets": 5, "fan_in": 3, "fan_out": 2, "seed": 1, "tag": "W"},
+    Sparse: {"buckets": 5, "domain": 9, "seed": 1},
     Lookup: {"buckets": 5, "assignment": [0, 4], "signs": [1, 0]},
     Blocks: {"buckets": 6, "size": 2, "assignment": [0, 2], "signs": [1, 0]},  # test_blocks.py
     Robe: {  # test_blocks.py spoils its sizes and numbers, and those of Roast

@@ -23,6 +23,7 @@ GIVEN = {
     "optimiser": SGD(),
     "tables": ("a", "b"),
     "weight": W,
+    "shape": (2,),
     "alpha": 1.0,
     "radius": 1,
 }

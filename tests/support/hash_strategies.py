@@ -27,6 +27,7 @@ from minihash.hashes import (
     Quantile,
     Roast,
     Robe,
+    Sparse,
     Toeplitz,
     Uniform,
 )
@@ -99,6 +100,9 @@ def written(draw: st.DrawFn) -> Hash:
         st.builds(Identity, st.integers(1, 300))
         | st.builds(Balanced, table_sizes, domains, seeds, signed)
         | st.builds(Quantile, table_sizes, domains, alphas, seeds, signed)
+        | st.integers(1, 300).flatmap(
+            lambda n: st.builds(Sparse, st.integers(1, n), st.just(n), seeds)
+        )
         | st.integers(0, 60).flatmap(lookups)
         | block_hashes()
         | toeplitzes()
@@ -184,6 +188,7 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "uniform-signed": lambda shape, n, seed: Uniform(n, seed, True),
     "balanced": lambda shape, n, seed: Balanced(n, math.prod(shape), seed, True),
     "quantile": lambda shape, n, seed: Quantile(n, math.prod(shape), 0.3, seed),
+    "sparse": lambda shape, n, seed: Sparse(min(n, math.prod(shape)), math.prod(shape), seed),
     "dirichlet": lambda shape, n, seed: Dirichlet(n, 0.3, seed),
     "neighborhood-signed": lambda shape, n, seed: Neighborhood(n, seed % n // 2, seed, True),
     "neighborhood-wide": lambda shape, n, seed: Neighborhood(n, n + seed % 7, seed),
@@ -196,6 +201,6 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "roast-signed": lambda shape, n, seed: Roast(n + 12, shape[-1], (3, 4), seed, True),
     "compose": lambda shape, n, seed: Compose(Modulus(2 * n), Uniform(n, seed, True)),
 }
-BOUNDED = ("identity", "balanced", "quantile", "hashednets", "toeplitz", "lookup", "lookup-signed")
-BOUNDED += ("blocks-signed", "robe", "roast-signed")
+BOUNDED = ("identity", "balanced", "quantile", "sparse", "hashednets", "toeplitz", "lookup")
+BOUNDED += ("lookup-signed", "blocks-signed", "robe", "roast-signed")
 ANYWHERE = [k for k in KINDS if k not in BOUNDED]
