@@ -73,8 +73,9 @@ def scattered(
         run_kernels([partial(part, dtable) for part in parts])
         return dtable
     count = min(PARTIALS, len(parts), most)
-    dtable = np.empty(buckets, dtype)
-    tables = [dtable, *workspace("partial tables", (count - 1, buckets), dtype)]
+    tables = [np.empty(buckets, dtype)]
+    if count > 1:
+        tables.extend(workspace("partial tables", (count - 1, buckets), dtype))
 
     def fill(k: int) -> None:
         tables[k][:] = 0
@@ -82,10 +83,11 @@ def scattered(
             part(tables[k])
 
     def merge(some: slice) -> None:
-        for other in tables[1:]:
-            dtable[some] += other[some]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for other in tables[1:]:
+                tables[0][some] += other[some]
 
     run_kernels([partial(fill, k) for k in range(count)])
     if count > 1:
         run_kernels([partial(merge, some) for some in blocks(buckets, ENTRIES)])
-    return dtable
+    return tables[0]
