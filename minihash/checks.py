@@ -144,7 +144,8 @@ def parameter(
     >>> parameter({"table": np.ones(3)}, "table", (3,))
     array([1., 1., 1.])
     """
-    if ready(array := params.get(name), shape, dtype):
+    array: Any = params.get(name)
+    if ready(array, shape, dtype):
         return array
     if array is None:
         raise ValueError(
