@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from minihash.compile.jit import quietly
 from minihash.core.numba.guard import run_of
 from minihash.core.threads import blocks, run_kernels
 from minihash.weights import VirtualWeight
@@ -59,6 +60,7 @@ def window(w: VirtualWeight) -> slice | None:
     return slice(first, first + w.size)
 
 
+@quietly
 def scattered(
     parts: list[Callable[[np.ndarray], None]],
     buckets: int,
