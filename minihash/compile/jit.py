@@ -21,6 +21,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minihash.compile.body import CALLED
 from minihash.compile.kept import tidy
 from minihash.compile.places import user_cache
@@ -57,6 +59,13 @@ def njit_called(function):
 
 
 CALLED[njit] = njit_called
+
+
+def quietly(function: Callable) -> Callable:
+    """Of what runs such loops: where they are not compiled, NumPy's numbers would warn."""
+    if numba is None or numba.config.DISABLE_JIT:
+        return np.errstate(over="ignore", invalid="ignore", divide="ignore")(function)
+    return function
 
 
 def on_disk(compiled: Any) -> Any:

@@ -144,12 +144,13 @@ def convolve_backward(
     windows: Windows,
     groups: int = 1,
     backend: str | None = None,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
     """dx[b, c, q] = sum over the (o, t, p) that lead to q of K[o, c, t] dy[b, o, p],
     dK[o, c, t] = sum over (b, p) of dy[b, o, p] x[b, c, q], dB[o] = sum over (b, p) of dy[b, o, p].
 
     dy: of the shape of `convolve`'s y. Returns dx and dK, of the shapes of x and K, and dB
-    (out_channels,), None unless `biased`. Raises as `convolve` does.
+    (out_channels,); dx is None unless `need_dx`, dB unless `biased`. Raises as `convolve` does.
 
     >>> x, K = np.array([[[[1.0, 2.0, 3.0]]]]), np.array([[[[1.0, 10.0]]]])
     >>> dx, dK, dB = convolve_backward(np.ones((1, 1, 1, 2)), x, K, True, Windows((1, 2)))
@@ -160,7 +161,7 @@ def convolve_backward(
     x, K = images_of(x, K, windows, groups, module)
     shape = (len(x), len(K), *windows.outputs(x.shape[2:]))
     dy = floats(dy, "dy", shape, module, x.dtype)
-    return module.convolve_backward(dy, x, K, biased, windows, groups)
+    return module.convolve_backward(dy, x, K, biased, windows, groups, need_dx)
 
 
 def recur(

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import numpy as np
 
-from minihash.checks import float_array, on_device
+from minihash.checks import float_array, on_device, ready
 from minihash.hashes.windows import Windows
 from minihash.weights import VirtualWeight
 
@@ -16,6 +16,8 @@ def floats(
     module: ModuleType,
     dtype: np.dtype | None = None,
 ) -> np.ndarray:
+    if ready(x, shape, dtype):
+        return x
     if type(x) is not np.ndarray and on_device(x) and not getattr(module, "DEVICE", False):
         raise TypeError(
             f"{name} is in the memory of a GPU, where this backend cannot read it; "

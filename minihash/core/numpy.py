@@ -158,15 +158,22 @@ def convolve(
 
 
 def convolve_backward(
-    dy: np.ndarray, x: np.ndarray, K: np.ndarray, biased: bool, windows: Windows, groups: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    dy: np.ndarray,
+    x: np.ndarray,
+    K: np.ndarray,
+    biased: bool,
+    windows: Windows,
+    groups: int,
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
     count = len(dy) * math.prod(dy.shape[2:])
     dY = np.ascontiguousarray(dy.swapaxes(0, 1)).reshape(groups, len(K) // groups, count)
     with quietly():
         dK = dY @ patches(x, windows, groups).swapaxes(1, 2)
-        dX = by_group(K, groups).swapaxes(1, 2) @ dY
         dB = column_sum(dY.reshape(len(K), count).T) if biased else None
-        dx = spread(dX, x.shape, windows)
+        dx = None
+        if need_dx:
+            dx = spread(by_group(K, groups).swapaxes(1, 2) @ dY, x.shape, windows)
     return dx, dK.reshape(K.shape), dB
 
 

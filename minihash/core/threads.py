@@ -89,21 +89,25 @@ def run(parts: list[Callable[[], None]]) -> None:
 
     Sums that overflow become infinities without a warning, in whichever thread they are.
     """
+
+    def quietly(part: Callable[[], None]) -> None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            part()
+
     with blas_on_one_thread():
-        run_kernels(parts)
+        run_kernels([partial(quietly, part) for part in parts])
 
 
 def run_kernels(parts: list[Callable[[], None]]) -> None:
-    """`run`, for parts that do not call BLAS. Workers see the caller's context: its backend."""
+    """`run`, for parts that are compiled loops, which warn of nothing, and take no BLAS of NumPy's.
+    Workers see the caller's context: its backend."""
     if len(parts) == 1:
-        with np.errstate(over="ignore", invalid="ignore"):
-            return parts[0]()
+        return parts[0]()
     left = iter(parts)  # next() on a list iterator is atomic: each part goes to one worker
 
     def work() -> None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            for part in left:
-                part()
+        for part in left:
+            part()
 
     hired = _hired(min(get_threads(), len(parts)) - 1)
     jobs = [Job(work) for _ in hired]

@@ -115,8 +115,9 @@ class BatchNorm(Layer):
         mean, var = map(on_host, batch)
         new = {}
         for key, value in (("running_mean", mean), ("running_var", var * (n / (n - 1)))):
-            old = self._read(params, key, x_hat.dtype).astype(np.float64)
-            mixed = (1 - self.momentum) * old + self.momentum * value
+            old = self._read(params, key, x_hat.dtype)
+            mixed = np.multiply(old, 1 - self.momentum, dtype=np.float64)
+            mixed += self.momentum * value
             new[f"{self.name}.{key}"] = mixed.astype(x_hat.dtype)
         return new
 

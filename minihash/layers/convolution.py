@@ -21,7 +21,7 @@ textbook's convolution (Dumoulin & Visin, arXiv 1603.07285).
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -115,18 +115,27 @@ class Conv2d(Layer):
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[np.ndarray, Params]:
         """dy, of y's shape -> dx, of x's, and the gradient of each table by its name."""
+        return self._backward(params, cache, dy, need_dx=True)
+
+    def gradients(self, params: Params, cache: Cache, dy: np.ndarray) -> Params:
+        """The gradient of each table, without dx."""
+        return self._backward(params, cache, dy, need_dx=False)[1]
+
+    def _backward(
+        self, params: Params, cache: Cache, dy: np.ndarray, need_dx: bool
+    ) -> tuple[Any, Params]:
         x, K = cache
         w, b = self.weight, self.bias
         shape = (len(x), len(K), *self.windows.outputs(x.shape[2:]))
         dy = float_array(dy, f"dy of {type(self).__name__}", shape, x.dtype, device=True)
         planes = self._plane(dy), self._plane(x), self._plane(K)
         geometry = b is not None, self._plane_windows, self.groups
-        dx, dK, dB = core.convolve_backward(*planes, *geometry)
+        dx, dK, dB = core.convolve_backward(*planes, *geometry, need_dx=need_dx)
         grads = {w.table: core.scatter_add(dK.reshape(K.shape), w)}
         if b is not None and dB is not None:
             db = core.scatter_add(dB, b)
             grads[b.table] = core.add(grads[w.table], db) if b.table == w.table else db
-        return dx.reshape(x.shape), grads
+        return dx if dx is None else dx.reshape(x.shape), grads
 
     def as_dense(self, *sizes: int) -> Dense:
         """The same map of images of this height and width as a matrix under its full hash: Dense of

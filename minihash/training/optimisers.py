@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from minihash.checks import float_array, parameter, real_field
+from minihash.checks import float_array, parameter, ready, real_field
 
 Arrays = dict[str, np.ndarray]
 
@@ -250,8 +250,10 @@ def _zeros(kind: str, params: Arrays, names: Iterable[str]) -> Arrays:
 
 
 def _pair(params: Arrays, grads: Arrays, name: str) -> tuple[np.ndarray, np.ndarray]:
-    w = parameter(params, name, None)
-    return w, float_array(grads[name], f"the gradient of {name!r}", w.shape, w.dtype)
+    w, g = parameter(params, name, None), grads[name]
+    if not ready(g, w.shape, w.dtype):
+        g = float_array(g, f"the gradient of {name!r}", w.shape, w.dtype)
+    return w, g
 
 
 def _minus(w: np.ndarray, change: np.ndarray) -> np.ndarray:

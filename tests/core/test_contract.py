@@ -50,6 +50,8 @@ def test_convolution_is_its_loops_to_the_bit(geometry, backend):
     for found, right in zip((dx, dK, dB), expected, strict=True):
         assert found.dtype == np.float32 and (found == right).all()
     assert core.convolve_backward(dy, x, K, False, windows, groups, backend)[2] is None
+    none, *rest = core.convolve_backward(dy, x, K, True, windows, groups, backend, need_dx=False)
+    assert none is None and (rest[0] == dK).all() and (rest[1] == dB).all()
     assert (core.convolve(x, K, None, windows, groups, backend) == y - B[:, None, None]).all()
 
 

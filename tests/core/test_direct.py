@@ -72,7 +72,7 @@ def test_results_are_fresh_and_layouts_do_not_matter(dtype, monkeypatch):
     monkeypatch.setattr(registers, "available", lambda: True)
     layer = Conv2d(VirtualWeight((5, 4, 3, 3), Identity(180), "K"), padding=1)
     case = make(2, 4, 5, (5, 16), (3, 3), (1, 1), (1, 1), 1, False, dtype, rng().standard_normal)
-    assert direct.suits(case.x, case.K, layer.windows, 1, backward=True)
+    assert direct.suits(case.x, case.K, layer.windows, 1, need_dx=True)
 
     def run(x, dy):
         y, cache = layer.forward({"K": case.K.reshape(-1)}, x)
@@ -137,9 +137,9 @@ def test_it_is_for_full_vectors_and_several_channels(name, monkeypatch):
         "groups": 1,
     } | other
     monkeypatch.setattr(registers, "available", lambda: True)
-    assert [direct.suits(**arguments, backward=back) for back in (False, True)] == expected
+    assert [direct.suits(**arguments, need_dx=need) for need in (False, True)] == expected
     monkeypatch.setattr(registers, "available", lambda: False)
-    assert not direct.suits(**arguments, backward=False)
+    assert not direct.suits(**arguments, need_dx=False)
 
 
 def test_without_registers_for_tiles_patches_do_it(monkeypatch):
@@ -157,15 +157,31 @@ def test_without_registers_for_tiles_patches_do_it(monkeypatch):
             np.testing.assert_allclose(result, found[name], rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize("size", [(5, 16), (5, 3)])
+def test_gradients_of_K_have_the_same_bits_without_dx(channels, size):
+    """Of few channels dx comes from patches, of short rows dK too."""
+    geometry = size, (3, 3), (1, 1), (1, 1), 1
+    case = make(9, channels, 6, *geometry, True, np.float32, rng().standard_normal)
+    arrays = case.dy, case.x, case.K, True, case.windows, 1
+    _, *expected = convolution.convolve_backward(*arrays)
+    none, *found = convolution.convolve_backward(*arrays, need_dx=False)
+    assert none is None and [a.tobytes() for a in found] == [a.tobytes() for a in expected]
+
+
 @settings(max_examples=20)
 @given(cases(), st.integers(1, 3))
-def test_forward_any_number_of_channels_will_do(case, channels):
+def test_without_dx_any_number_of_channels_will_do(case, channels):
     batch, count, *size = case.x.shape
     x = case.x.reshape(batch, case.groups, count // case.groups, *size)[:, :, :channels]
     x = x.reshape(batch, case.groups * channels, *size)
     case = replace(case, x=x, K=case.K[:, :channels])
-    y = direct.convolve(case.x, case.K, case.B, case.windows, case.groups)
-    np.testing.assert_array_equal(y, case.by_torch()["y"])
+    geometry, expected = (case.windows, case.groups), case.by_torch()
+    y = direct.convolve(case.x, case.K, case.B, *geometry)
+    np.testing.assert_array_equal(y, expected["y"])
+    dx, dK, _ = direct.convolve_backward(case.dy, case.x, case.K, False, *geometry, need_dx=False)
+    np.testing.assert_array_equal(dK, expected["dK"])
+    assert dx is None
 
 
 GUARDED = """

@@ -42,8 +42,8 @@ EDGE_MUTANTS = [
     ),
     Mutant(
         "core/threads.py",
-        '        with np.errstate(over="ignore", invalid="ignore"):\n            for part in left:',
-        "        if True:\n            for part in left:",
+        'with np.errstate(over="ignore", invalid="ignore"):\n            part()',
+        "if True:\n            part()",
         "workers that warn of sums that overflow",
         EDGES + "warn_in_no_thread",
     ),

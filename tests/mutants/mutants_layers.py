@@ -41,6 +41,28 @@ LAYER_MUTANTS = [
         jit=True,
     ),
     Mutant(
+        "core/numba/direct.py",
+        "K.shape[1]) if need_dx else",
+        "K.shape[1]) if not need_dx else",
+        "tiles for dx of fewer channels than they have rows",
+        "tests/core/test_direct.py -k full_vectors_and_several",
+    ),
+    Mutant(
+        "core/numba/convolution.py",
+        "straight = direct.suits(x, K, windows, groups, need_dx=False)",
+        "straight = False",
+        "a gradient whose bits depend on whether dx is wanted",
+        "tests/core/test_direct.py -k bits_without_dx",
+        jit=True,
+    ),
+    Mutant(
+        "core/numpy.py",
+        "if need_dx:\n            dx = spread",
+        "if True:\n            dx = spread",
+        "a dx that nobody wants",
+        "tests/core/test_contract.py -k convolution_is and numpy",
+    ),
+    Mutant(
         "core/numba/skinny.py",
         "packed[-1] = W[:, -wide:]",
         "packed[-1] = W[:, :wide]",

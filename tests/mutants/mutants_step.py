@@ -268,6 +268,13 @@ STEP_MUTANTS = [
     ),
     Mutant(
         "checks.py",
+        "return same and fits(x.shape, shape)",
+        "return fits(x.shape, shape)",
+        "two dtypes that meet on the quick way",
+        "tests/core/test_door.py -k rest_is_refused",
+    ),
+    Mutant(
+        "checks.py",
         "same and fits(x.shape, shape) and x.flags.c_contiguous",
         "same and fits(x.shape, shape)",
         "strides handed to a kernel on the quick way",
@@ -275,15 +282,15 @@ STEP_MUTANTS = [
     ),
     Mutant(
         "checks.py",
-        'in "fd" and x.dtype.isnative:',
-        'in "fd":',
+        "((have := x.dtype) is F4 or have is F8)",
+        "(have := x.dtype) in FLOATS",
         "byte order handed to a kernel on the quick way",
         "tests/core/test_door.py -k converted",
     ),
     Mutant(
         "checks.py",
-        "type(x) is np.ndarray and x.dtype.char",
-        "isinstance(x, np.ndarray) and x.dtype.char",
+        "if type(x) is not np.ndarray or not (",
+        "if not isinstance(x, np.ndarray) or not (",
         "a subclass handed to a kernel",
         "tests/core/test_door.py -k converted",
     ),

@@ -109,6 +109,6 @@ def test_sums_that_overflow_warn_in_no_thread():
         with warnings.catch_warnings(), np.errstate(all="raise"):
             warnings.simplefilter("error")
             work = [partial(part, barrier.wait, np.full(9, 3e38, "f4")) for _ in range(3)]
-            threads.run_kernels(work)
+            threads.run(work)
     finally:
         set_threads(None)

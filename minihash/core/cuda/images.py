@@ -98,17 +98,26 @@ def convolve(x: Array, K: Array, B: Array | None, windows: Windows, groups: int)
 
 
 def convolve_backward(
-    dy: Array, x: Array, K: Array, biased: bool, windows: Windows, groups: int
-) -> tuple[Array, Array, Array | None]:
+    dy: Array,
+    x: Array,
+    K: Array,
+    biased: bool,
+    windows: Windows,
+    groups: int,
+    need_dx: bool = True,
+) -> tuple[Array | None, Array, Array | None]:
     stays, where = far(dy, x, K), (groups, *geometry(windows))
-    dx, dK, dB = fresh(x.shape, x.dtype), fresh(K.shape, x.dtype), None
+    dx, dK, dB = None, fresh(K.shape, x.dtype), None
     to_dy = placed(dy)
-    run(sum_dx, dx, to_dy, placed(K), dx, *where)
+    if need_dx:
+        dx = fresh(x.shape, x.dtype)
+        run(sum_dx, dx, to_dy, placed(K), dx, *where)
+        dx = device.home(dx, x.shape, stays)
     run(sum_dK, dK, to_dy, placed(x), dK, *where)
     if biased:
         batch, channels, height, width = dy.shape
         dB = device.home(column_sum(flat(dy), batch, channels, height * width), (channels,), stays)
-    return device.home(dx, x.shape, stays), device.home(dK, K.shape, stays), dB
+    return dx, device.home(dK, K.shape, stays), dB
 
 
 def geometry(windows: Windows) -> tuple[tuple[int, int], ...]:

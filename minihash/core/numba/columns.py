@@ -13,17 +13,13 @@ from functools import cache
 import numpy as np
 
 from minihash.compile.body import compiled
-from minihash.compile.jit import njit
+from minihash.compile.jit import njit, quietly
 from minihash.core import numpy as plain
 
 
 @cache
 def loop(body: Callable) -> Callable:
     return compiled(body, njit)
-
-
-# Where loops are not compiled, NumPy's numbers would warn.
-quietly = np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 
 @quietly

@@ -31,7 +31,7 @@ def convolve(
 
     K: (out_channels, channels / groups, *windows.kernel). B: (out_channels,) or None.
     """
-    if direct.suits(x, K, windows, groups, backward=False):
+    if direct.suits(x, K, windows, groups, need_dx=False):
         return direct.convolve(x, K, B, windows, groups)
     outputs = windows.outputs(x.shape[2:])
     height, width = len(K), x.shape[1] * math.prod(windows.kernel)
@@ -53,34 +53,48 @@ def convolve(
 
 
 def convolve_backward(
-    dy: np.ndarray, x: np.ndarray, K: np.ndarray, biased: bool, windows: Windows, groups: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """dx, dK and dB, which is summed in float64."""
-    if direct.suits(x, K, windows, groups, backward=True):
-        return direct.convolve_backward(dy, x, K, biased, windows, groups)
+    dy: np.ndarray,
+    x: np.ndarray,
+    K: np.ndarray,
+    biased: bool,
+    windows: Windows,
+    groups: int,
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
+    """dx, unless there is no need of it, dK and dB, which is summed in float64. How dK is summed
+    does not depend on whether there is need of dx."""
+    if direct.suits(x, K, windows, groups, need_dx):
+        return direct.convolve_backward(dy, x, K, biased, windows, groups, need_dx)
     height, width = len(K), x.shape[1] * math.prod(windows.kernel)
-    dx = np.empty(x.shape, x.dtype)
+    straight = direct.suits(x, K, windows, groups, need_dx=False)
+    dx = np.empty(x.shape, x.dtype) if need_dx else None
     columns = taps_first(K, groups)
     parts = list(blocks(len(x), max(1, -(-len(x) // PARTS)))) or [slice(0, 0)]
     dKs = np.zeros((len(parts), *columns.shape), x.dtype)
     dBs = np.zeros((len(parts), height))
 
     def part(images: slice, dK: np.ndarray, dB: np.ndarray) -> None:
-        dx[images] = 0
+        if need_dx:
+            dx[images] = 0
         product = workspace("product", dK.shape, dK.dtype)
         for region in regions(images, dy.shape[2:], width):
             X = rows_for("patches", width, region, x.dtype)
             dY = rows_for("outputs", height, region, x.dtype)
-            pack(x, windows, region, X)
             dY[:, : region.size].reshape(height, *region.shape)[...] = on_images(dy, region)
-            if biased:
-                dB += np.add.reduce(dY[:, : region.size], axis=1, dtype=np.float64)
             X_g, dY_g = grouped(X, groups, region), grouped(dY, groups, region)
-            dK += np.matmul(X_g, dY_g.swapaxes(1, 2), out=product)
-            np.matmul(columns, dY_g, out=X_g)  # dX in the place of X
-            unpack(X, windows, region, dx)
+            if not straight:
+                pack(x, windows, region, X)
+                dK += np.matmul(X_g, dY_g.swapaxes(1, 2), out=product)
+                if biased:
+                    dB += np.add.reduce(dY[:, : region.size], axis=1, dtype=np.float64)
+            if need_dx:
+                np.matmul(columns, dY_g, out=X_g)  # dX in the place of X
+                unpack(X, windows, region, dx)
 
     run([lambda job=job: part(*job) for job in zip(parts, dKs, dBs, strict=True)])
+    if straight:
+        _, *rest = direct.convolve_backward(dy, x, K, biased, windows, groups, need_dx=False)
+        return dx, *rest
     dK, dB = dKs[0], dBs[0]
     with np.errstate(invalid="ignore", over="ignore"):  # data that are not finite
         for more_K, more_B in zip(dKs[1:], dBs[1:], strict=True):

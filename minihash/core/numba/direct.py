@@ -43,12 +43,12 @@ PARTS = 8  # parts of a gradient of K
 FILL = 0.75  # of the vectors along a row: with less, products with patches are faster
 
 
-def suits(x: np.ndarray, K: np.ndarray, windows: Windows, groups: int, backward: bool) -> bool:
-    """Whether this is the way to go, by sizes and processor alone. Tiles need as many
-    maps, and backward channels, as they have rows, in each group."""
+def suits(x: np.ndarray, K: np.ndarray, windows: Windows, groups: int, need_dx: bool) -> bool:
+    """Whether this is the way to go, by sizes and processor alone. Tiles need as many maps, and for
+    dx channels, as they have rows, in each group."""
     widths = x.shape[3], *windows.outputs(x.shape[2:])[1:]
     lanes = registers.lanes(x.dtype)
-    channels = min(len(K) // groups, K.shape[1]) if backward else len(K) // groups
+    channels = min(len(K) // groups, K.shape[1]) if need_dx else len(K) // groups
     return (
         registers.available()
         and windows.stride == (1, 1)
@@ -74,14 +74,23 @@ def convolve(
 
 
 def convolve_backward(
-    dy: np.ndarray, x: np.ndarray, K: np.ndarray, biased: bool, windows: Windows, groups: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    dy: np.ndarray,
+    x: np.ndarray,
+    K: np.ndarray,
+    biased: bool,
+    windows: Windows,
+    groups: int,
+    need_dx: bool = True,
+) -> tuple[np.ndarray | None, np.ndarray, np.ndarray | None]:
     """As convolution.convolve_backward."""
+    gradient = _gradient(dy, x, K, biased, windows, groups)
+    if not need_dx:
+        return None, *gradient
     exchanged = K.reshape(groups, -1, *K.shape[1:]).swapaxes(1, 2)[..., ::-1, ::-1]
     exchanged = exchanged.reshape(x.shape[1], len(K) // groups, *K.shape[2:])
     padding = tuple(s - 1 - p for s, p in zip(windows.span, windows.padding, strict=True))
     dx = _correlate(dy, exchanged, None, padding, windows.dilation, groups)
-    return dx, *_gradient(dy, x, K, biased, windows, groups)
+    return dx, *gradient
 
 
 def _correlate(

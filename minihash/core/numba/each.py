@@ -8,13 +8,14 @@ from functools import partial
 
 import numpy as np
 
+from minihash.compile.jit import quietly
 from minihash.core.numba.loops import kernel
 from minihash.core.threads import blocks, run_kernels
 
 ENTRIES = 2**16  # of a part
 
 
-@np.errstate(over="ignore", invalid="ignore", divide="ignore")  # of loops that are not compiled
+@quietly
 def each(body: Callable, *arrays: np.ndarray) -> np.ndarray:
     y = np.empty_like(arrays[0])
     loop = kernel(TEMPLATES[len(arrays)], y.dtype, f=body)

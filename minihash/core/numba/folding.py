@@ -14,6 +14,7 @@ from functools import partial
 
 import numpy as np
 
+from minihash.compile.jit import quietly
 from minihash.core.numba import products, single
 from minihash.weights import VirtualWeight, distinct
 
@@ -44,6 +45,7 @@ def unfold(y: np.ndarray, columns: int) -> np.ndarray:
     return np.ascontiguousarray(copies[:, :columns])
 
 
+@quietly
 def matmul(
     x: np.ndarray, table: np.ndarray, w: VirtualWeight, b: np.ndarray | None = None
 ) -> np.ndarray:

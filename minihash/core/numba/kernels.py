@@ -55,13 +55,18 @@ class Loops(NamedTuple):
         self.locate_words(firsts, words, self.hash_.state)
         return (words,)
 
+    # The loops get arrays of the same kind as in products.py, so that they are compiled once.
+
     def read(self, table: np.ndarray, tile: np.ndarray, where: tuple) -> None:
         """tile = sign * table[bucket]."""
-        self.read_tile(bits(table), bits(tile), *where)
+        if self.locate_words is None:
+            self.read_tile(table, tile, *where)
+        else:
+            self.read_tile(bits(table), bits(tile.reshape(-1)), *where)
 
     def add(self, tile: np.ndarray, dtable: np.ndarray, where: tuple) -> None:
         """dtable[bucket] += sign * tile, which may be overwritten."""
-        self.add_tile(tile, bits(tile), dtable, *where)
+        self.add_tile(tile, bits(tile.reshape(-1)), dtable, *where)
 
 
 def bits(numbers: np.ndarray) -> np.ndarray:

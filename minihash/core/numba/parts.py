@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 
+from minihash.compile.jit import quietly
 from minihash.core.numba.guard import run_of
 from minihash.core.threads import blocks, run_kernels
 from minihash.weights import VirtualWeight
@@ -59,6 +60,7 @@ def window(w: VirtualWeight) -> slice | None:
     return slice(first, first + w.size)
 
 
+@quietly
 def scattered(
     parts: list[Callable[[np.ndarray], None]],
     buckets: int,
@@ -73,8 +75,9 @@ def scattered(
         run_kernels([partial(part, dtable) for part in parts])
         return dtable
     count = min(PARTIALS, len(parts), most)
-    dtable = np.empty(buckets, dtype)
-    tables = [dtable, *workspace("partial tables", (count - 1, buckets), dtype)]
+    tables = [np.empty(buckets, dtype)]
+    if count > 1:
+        tables.extend(workspace("partial tables", (count - 1, buckets), dtype))
 
     def fill(k: int) -> None:
         tables[k][:] = 0
@@ -82,10 +85,11 @@ def scattered(
             part(tables[k])
 
     def merge(some: slice) -> None:
-        for other in tables[1:]:
-            dtable[some] += other[some]
+        with np.errstate(over="ignore", invalid="ignore"):
+            for other in tables[1:]:
+                tables[0][some] += other[some]
 
     run_kernels([partial(fill, k) for k in range(count)])
     if count > 1:
         run_kernels([partial(merge, some) for some in blocks(buckets, ENTRIES)])
-    return dtable
+    return tables[0]

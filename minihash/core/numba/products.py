@@ -23,7 +23,7 @@ from minihash.core.numba import blas, kernels
 from minihash.core.numba.guard import check_buckets, run_of, trusted
 from minihash.core.numba.kernels import bits
 from minihash.core.numba.parts import apart, scattered
-from minihash.core.threads import blas_on_one_thread, run, split
+from minihash.core.threads import blas_on_one_thread, run_kernels, split
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
@@ -53,7 +53,8 @@ def matmul(x: np.ndarray, table: np.ndarray, w: VirtualWeight, shape: Shape) -> 
     def part(some: Part) -> None:
         plan.forward(x, y, tables, plan.place, space(plan, table.dtype), *some)
 
-    run([partial(part, some) for some in plan.rows])
+    with blas_on_one_thread():
+        run_kernels([partial(part, some) for some in plan.rows])
     return y
 
 

@@ -47,14 +47,15 @@ def pack(W: np.ndarray) -> np.ndarray:
 def multiply(x: np.ndarray, step: int, W: np.ndarray, y: np.ndarray) -> None:
     """y = x W, W from `pack`, x and y contiguous. On the calling thread, but for BLAS."""
     if registers.available():
-        compiled(by_tiles, njit)(x, step, W, y)
+        inner_product()(x, step, W, y)
     else:
         np.matmul(x.reshape(-1, step)[:, : len(W)], W, out=y)
 
 
 def inner_product() -> Callable:
-    """by_tiles or by_blas: `multiply` for kernels, where x has no more than `depth` in a row."""
-    return by_tiles if registers.available() else by_blas
+    """by_tiles or by_blas: `multiply` for kernels, where x has no more than `depth` in a row. The
+    first is compiled once, for both."""
+    return compiled(by_tiles, njit) if registers.available() else by_blas
 
 
 def by_blas(x, step, W, y):
