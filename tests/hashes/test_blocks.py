@@ -153,7 +153,7 @@ def test_weights_that_begin_within_a_run(backend):
     for w in (plain := VirtualWeight((6, 5), hash_, first_id=3), plain.T):
         bucket, sign = hash_.bucket(w.identifiers()), hash_.sign(w.identifiers())
         assert set(np.unique(sign)) == {-1, 1}
-        table, dV = np.arange(1.0, 14.0), np.arange(30.0).reshape(w.shape)
+        table, dV = np.arange(1.0, 14.0), np.arange(1.0, 31.0).reshape(w.shape)
         np.testing.assert_array_equal(gather(table, w, backend=backend), sign * table[bucket])
         expected = np.bincount(bucket.ravel(), (sign * dV).ravel(), minlength=13)
         np.testing.assert_array_equal(scatter_add(dV, w, backend=backend), expected)
