@@ -12,7 +12,7 @@ from reference import recurrent as loops
 from reference import torch_twins
 from tests.support.backends import array_backend  # noqa: F401
 from tests.support.bounds import eps
-from tests.support.recurrent_balls import recurrent as balls
+from reference.recurrent_balls import recurrent as balls
 from tests.support.recurrent_cases import (
     NAMES,
     by_layer,

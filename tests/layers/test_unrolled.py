@@ -12,7 +12,7 @@ from minihash.layers.unrolled import Unrolled
 from minihash.weights import VirtualWeight
 from reference import torch_twins
 from tests.support.bounds import eps
-from tests.support.recurrent_balls import recurrent as balls
+from reference.recurrent_balls import recurrent as balls
 from tests.support.recurrent_cases import (
     KINDS,
     Case,

@@ -37,7 +37,7 @@ from tests.support.cuda_support import (
     use_kernels,
     whole,
 )
-from tests.support.recurrent_balls import recurrent as balls
+from reference.recurrent_balls import recurrent as balls
 from tests.support.recurrent_cases import by_layer, example, in_float64, tables_from_weights
 
 # The simulator computes in NumPy scalars, which warn where a GPU does not.
