@@ -2,11 +2,11 @@
 
 `python -m reference.cases` writes the files of reference/vectors; a test holds them to the loops. A
 file is one object: "version"; "level", from 0 (XXH32) to 5 (files); "section", its section of
-reference/README.md; "layout", what the keys of its groups mean; "answers", the keys that are asked
-for; and "groups". A group is a case: "id", its file and number; "op", what is asked; "catches", the
-bug it is there for; its inputs, and its answers. Where "bound" has a key, an entry of the answer may
-be off by that much, as rounding allows; all other answers are equal. In place of answers, "error"
-names what has to be refused.
+reference/README.md; "layout", what the keys of its groups mean; and "groups". A group is a case:
+"id", its file and number; "op", what is asked; "catches", the bug it is there for; "answers", the
+keys that hold the right answer; all other keys are inputs. Where "bound" has a key, an entry of the
+answer may be off by that much, as rounding allows; all other answers are equal. In place of answers,
+"error" names what has to be refused. A key of "also" is neither: it helps who looks for a fault.
 
 Groups are only ever added at the end, so that an id stays what it is. Integers from 2^53 on, which
 many JSON readers would round, are decimal strings, and an infinity is {"float": "inf"}; `load` turns
@@ -50,16 +50,20 @@ def documents() -> dict[str, dict[str, Any]]:
 
 
 def numbered(name: str, document: dict[str, Any]) -> dict[str, Any]:
-    """The document with its version, and an id and an op in each of its groups.
+    """The document with its version; each of its groups with an id, an op and its answers.
 
-    >>> numbered("mine", {"level": 0, "op": "hash", "groups": [{}]})["groups"]
-    [{'id': 'mine/1', 'op': 'hash'}]
+    >>> document = {"level": 0, "op": "hash", "answers": ["signs"], "groups": [{"signs": [1]}]}
+    >>> numbered("mine", document)["groups"]
+    [{'id': 'mine/1', 'op': 'hash', 'signs': [1], 'answers': ['signs']}]
     """
-    op = {"op": document["op"]} if "op" in document else {}
-    groups = [
-        {"id": f"{name}/{k}"} | op | group for k, group in enumerate(document["groups"], 1)
-    ]
-    rest = {key: value for key, value in document.items() if key not in ("op", "groups")}
+    of_all = {"op": document["op"]} if "op" in document else {}
+    groups = []
+    for k, group in enumerate(document["groups"], 1):
+        answers = [] if "error" in group else [a for a in document["answers"] if a in group]
+        groups.append({"id": f"{name}/{k}"} | of_all | group)
+        groups[-1].setdefault("answers", answers)
+    left = ("op", "answers", "groups")
+    rest = {key: value for key, value in document.items() if key not in left}
     return {"version": VERSION} | rest | {"groups": groups}
 
 

@@ -91,8 +91,8 @@ def exact() -> list[Json]:
     w, rows = weight((5, 3), signed, 1), [4, 0, 4, 4, 2]
     table, dE, rule = whole((3,), 200, 9), whole((5, 3), 201), from_spec(signed)
     given = {"catches": "a row that comes again, overwritten", "dtype": "float32", "weight": w}
-    E = gather_rows(table, rule, rows, (5, 3), 1)
-    dtable = scatter_add_rows(dE, rule, rows, (5, 3), 3, 1)
+    E = gather_rows(table, rule, (5, 3), rows, 1)
+    dtable = scatter_add_rows(dE, rows, rule, 3, (5, 3), 1)
     groups.append({"op": "gather_rows", **given, "table": table, "rows": rows, "E": E})
     groups.append({"op": "scatter_add_rows", **given, "rows": rows, "dE": dE, "dtable": dtable})
     refused = {"dtype": "float32", "weight": weight((2, 3), spec("Identity", buckets=4))}

@@ -106,6 +106,8 @@ def lists(values: Any) -> Any:
     """
     if isinstance(values, dict):
         return {name: lists(entry) for name, entry in values.items()}
+    if isinstance(values, list):
+        return [lists(entry) for entry in values]
     return np.asarray(values).tolist() if isinstance(values, np.ndarray | np.generic) else values
 
 
@@ -118,6 +120,7 @@ def balls(found: dict[str, Any]) -> Json:
 
 def _up(radii: np.ndarray) -> np.ndarray:
     """Two digits, upwards."""
+    assert np.isfinite(radii).all(), "a bound that says nothing"
     with np.errstate(divide="ignore"):
         unit = 10.0 ** (np.floor(np.log10(radii)) - 1)
     return np.where(radii > 0, np.array(np.char.mod("%.2g", np.ceil(radii / unit + 0.01) * unit), float), 0)
