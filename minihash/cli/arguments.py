@@ -130,6 +130,15 @@ def parser() -> argparse.ArgumentParser:
     _add_plot(sub, "the table and three virtual matrices, a colour a bucket")
     _add_backend(sub)
     grids.add(command, train._actions)
+    sub = command("selftest", "selftest", "known answers, asked of every backend that is here")
+    _add_machine(sub)
+    text = "known answers, asked of another program by lines of JSON"
+    sub = command("conform", "conform", text)
+    text = "of this level alone, 0 XXH32, 1 hashes, 2 products, 3 layers, 4 training, 5 files"
+    text += " (repeatable)"
+    sub.add_argument("--level", type=int, choices=range(6), action="append", help=text)
+    text = "after --: the program and its arguments"
+    sub.add_argument("program", metavar="COMMAND", nargs="+", help=text)
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
     for name, sub in commands.choices.items():

@@ -1,7 +1,7 @@
 """The known-answer cases: what is asked, the right answer, and the bug that a wrong one shows.
 
     level 0   XXH32 and its streams              3   layers and losses, forward and backward
-          1   hashes                             4   optimisers, schedules, penalties, training steps
+          1   hashes                             4   optimisers, schedules, penalties, steps
           2   gather, scatter_add, products      5   files
 
 Their format is in reference/README.md, "How to check your own implementation".
@@ -15,7 +15,7 @@ from typing import Any
 
 LEVELS = range(6)
 WHERE = (Path(__file__).parent / "vectors", Path(__file__).parents[2] / "reference" / "vectors")
-SAID = ("id", "op", "catches", "bound", "error", "answers")
+SAID = ("id", "op", "catches", "within", "error", "answers")
 # Digests of longer lists, which stand in the files for those who make tables of their own.
 DIGEST = "_xxh32"
 
@@ -90,7 +90,7 @@ def _case(file: dict[str, Any], group: dict[str, Any]) -> Case:
         section=file["section"],
         asked=inputs | {name: group[name] for name in ("id", "op")},
         answer={key: group[key] for key in group["answers"]},
-        bound=group.get("bound", {}),
+        bound=group.get("within", {}),
         error=group.get("error"),
         **{name: group[name] for name in ("id", "op", "catches")},
     )

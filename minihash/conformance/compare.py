@@ -1,7 +1,7 @@
 """An answer beside the right one.
 
-Whole numbers, texts and all that has no bound are equal. A number that has a bound is off by no more
-than that: the case has derived it from the roundings that the arithmetic may take.
+Whole numbers, texts and all that has no bound are equal. A number that has a bound is off by no
+more than that: the case has derived it from the roundings that the arithmetic may take.
 """
 
 import math

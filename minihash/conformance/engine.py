@@ -129,7 +129,7 @@ def _gather_rows(q: Json) -> Json:
 
 def _scatter_add_rows(q: Json) -> Json:
     dE, rows = floats(q["dE"], q), np.array(q["rows"])
-    return {"dtable": lists(core.scatter_add_rows(dE, thing(q["weight"]), rows))}
+    return {"dtable": lists(core.scatter_add_rows(dE, rows, thing(q["weight"])))}
 
 
 def _layer(q: Json) -> Json:

@@ -4,13 +4,14 @@
 file is one object: "version"; "level", from 0 (XXH32) to 5 (files); "section", its section of
 reference/README.md; "layout", what the keys of its groups mean; and "groups". A group is a case:
 "id", its file and number; "op", what is asked; "catches", the bug it is there for; "answers", the
-keys that hold the right answer; all other keys are inputs. Where "bound" has a key, an entry of the
-answer may be off by that much, as rounding allows; all other answers are equal. In place of answers,
-"error" names what has to be refused. A key of "also" is neither: it helps who looks for a fault.
+keys that hold the right answer; all other keys are inputs. Where "within" has a key, an entry of
+the answer may be off by that much, as rounding allows; all other answers are equal. In place of
+answers, "error" names what has to be refused. A key of "also" is neither: it helps who looks for a
+fault.
 
 Groups are only ever added at the end, so that an id stays what it is. Integers from 2^53 on, which
-many JSON readers would round, are decimal strings, and an infinity is {"float": "inf"}; `load` turns
-both back.
+many JSON readers would round, are decimal strings, and an infinity is {"float": "inf"}; `load`
+turns both back.
 """
 
 import json

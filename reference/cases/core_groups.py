@@ -6,8 +6,6 @@ additions show there and nowhere else. Real numbers come with their bound.
 
 from typing import Any
 
-import numpy as np
-
 from reference.balls import ball
 from reference.cases.hash_groups import spec
 from reference.cases.numbers import (
@@ -23,7 +21,7 @@ from reference.cases.numbers import (
     weight,
     whole,
 )
-from reference.core import product, product_backward, scatter_add
+from reference.core import product, product_backward
 from reference.hashes import from_spec
 from reference.views import gather_rows, scatter_add_rows, scatter_add_view
 
@@ -33,7 +31,7 @@ LAYOUT = {
     "x, dy": "(batch, fan_in) and (batch, fan_out)",
     "V, y, dx, dtable, E": "answers; of the weight's shape, like dy, like x, (buckets,), (rows, n)",
     "rows": "numbers of rows",
-    "bound": "how far each entry may be off",
+    "within": "how far each entry may be off",
 }
 
 
@@ -106,15 +104,20 @@ def exact() -> list[Json]:
 def rounded() -> list[Json]:
     """Cases of real numbers.
 
-    >>> sorted(rounded()[0]["bound"])
+    >>> sorted(rounded()[0]["within"])
     ['y']
     """
     groups = []
     for k, hash in enumerate(
-        (spec("Uniform", buckets=11, seed=3, signed=True), spec("Neighborhood", buckets=9, radius=2))
+        (
+            spec("Uniform", buckets=11, seed=3, signed=True),
+            spec("Neighborhood", buckets=9, radius=2),
+        )
     ):
         w = weight((6, 20), hash, 5)
-        table, x, dy = (real(s, 300 + 10 * k + j) for j, s in enumerate([(11 - 2 * k,), (4, 20), (4, 6)]))
+        table, x, dy = (
+            real(s, 300 + 10 * k + j) for j, s in enumerate([(11 - 2 * k,), (4, 20), (4, 6)])
+        )
         index, sign = places(w)
         V = ball(virtual(w, table), U32)
         given = {"dtype": "float32", "weight": w, "table": table, "x": x}
@@ -123,5 +126,7 @@ def rounded() -> list[Json]:
         back["dtable"] = (ball(dy, U32).T @ ball(x, U32)).scatter_add(index, sign, len(table))
         groups.append({"op": "matmul", "catches": "sums in half precision", **given} | y)
         catches = "a gradient of the table that is a mean, or of V transposed"
-        groups.append({"op": "matmul_backward", "catches": catches, **given, "dy": dy} | balls(back))
+        groups.append(
+            {"op": "matmul_backward", "catches": catches, **given, "dy": dy} | balls(back)
+        )
     return [lists(group) for group in groups]

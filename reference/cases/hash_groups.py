@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
+from reference.cases.stream_groups import IDENTIFIERS
 from reference.dirichlet import exp, log_gamma_draw, tables, weights
 from reference.hashes import from_spec
-from reference.cases.stream_groups import IDENTIFIERS
 from reference.xxh32 import xxh32
 
 LAYOUT = {
@@ -47,10 +47,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "lookup": lookup_groups(),
         "compose": compose_groups(),
     }
-    files = {
-        name: OF_HASHES | {"groups": found}
-        for name, found in groups.items()
-    }
+    files = {name: OF_HASHES | {"groups": found} for name, found in groups.items()}
     files["dirichlet"]["also"] = ["log_gammas", "exponentials", "weights", "threshold", "alias"]
     files["dirichlet"]["layout"] = LAYOUT | {
         "log_gammas": "logg_k, float64 in the shortest decimals that read back exactly",

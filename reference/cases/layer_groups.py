@@ -18,7 +18,6 @@ from reference.cases.numbers import (
     buckets,
     free,
     lists,
-    places,
     real,
     virtual,
     weight,
@@ -39,6 +38,7 @@ LAYOUT = {
     "running": "the new running statistics of a training step, by name",
     "logits, labels, target": "of a loss, whose answers are loss and dlogits",
 }
+ANSWERS = ["y", "dx", "grads", "running"]
 TABLES = {"ELU": "elu", "ReLU": "relu", "Tanh": "hyperbolic_tangent", "Sigmoid": "sigmoid"}
 
 
@@ -50,8 +50,12 @@ def documents() -> dict[str, dict[str, Any]]:
     """
     groups = [*dense(), *of_activations(), *norms(), *images(), *others()]
     document = {"level": 3, "layout": LAYOUT}
-    of_layers = {"op": "layer", "section": "7. Dense", "answers": ["y", "dx", "grads", "running"]}
-    of_losses = {"op": "loss", "section": "11. Softmax cross-entropy", "answers": ["loss", "dlogits"]}
+    of_layers = {"op": "layer", "section": "7. Dense", "answers": ANSWERS}
+    of_losses = {
+        "op": "loss",
+        "section": "11. Softmax cross-entropy",
+        "answers": ["loss", "dlogits"],
+    }
     return {
         "layers": document | of_layers | {"groups": [lists(group) for group in groups]},
         "losses": document | of_losses | {"groups": [lists(group) for group in of_the_losses()]},
@@ -81,10 +85,16 @@ def dense() -> list[Json]:
     """
     shared = spec("Uniform", buckets=4, seed=1, signed=True)
     cases = [
-        ("a bias that is added twice, or not summed over the batch", weight((3, 5), shared),
-         free((3,), "bias")),
-        ("the gradient of a table that weights and bias share", weight((3, 5), shared),
-         weight((3,), shared, 15)),
+        (
+            "a bias that is added twice, or not summed over the batch",
+            weight((3, 5), shared),
+            free((3,), "bias"),
+        ),
+        (
+            "the gradient of a table that weights and bias share",
+            weight((3, 5), shared),
+            weight((3,), shared, 15),
+        ),
         ("a bias where there is none", weight((2, 4), spec("Modulus", buckets=3)), None),
     ]
     found = []
@@ -128,7 +138,10 @@ def of_activations() -> list[Json]:
         answer = {"y": y, "dx": dx, "grads": {}}
         if name != "ReLU":
             bound = 2 * ELEMENTARY * U32
-            answer["bound"] = {"y": bound * (abs(y) + 2.0**-30), "dx": bound * (abs(dy) + 2.0**-30)}
+            answer["within"] = {
+                "y": bound * (abs(y) + 2.0**-30),
+                "dx": bound * (abs(dy) + 2.0**-30),
+            }
         found.append(case(catches[name], {"type": name}, {}, x, dy) | answer)
     return found
 
@@ -163,7 +176,7 @@ def merged(flat: dict[str, Ball], nested: dict[str, dict[str, Ball]]) -> Json:
     found = balls(flat)
     for key, group in nested.items():
         own = balls(group)
-        found["bound"][key] = own.pop("bound")
+        found["within"][key] = own.pop("within")
         found[key] = own
     return found
 
@@ -179,15 +192,28 @@ def images() -> list[Json]:
     hashed = spec("Uniform", buckets=5, seed=8, signed=True)
     cases = [
         ("a flipped kernel, or height and width exchanged", (3, 2, 2, 3), plain, {}, True),
-        ("strides exchanged, and padding", (3, 2, 2, 3), hashed,
-         {"stride": [1, 2], "padding": [1, 0]}, True),
+        (
+            "strides exchanged, and padding",
+            (3, 2, 2, 3),
+            hashed,
+            {"stride": [1, 2], "padding": [1, 0]},
+            True,
+        ),
         ("dilations exchanged", (2, 2, 2, 2), hashed, {"dilation": [2, 1]}, False),
         ("groups that read all channels", (4, 1, 2, 2), hashed, {"groups": 2}, False),
-        ("kernels that share a table with nobody, counted transposed", (2, 2, 3, 3),
-         spec("Modulus", buckets=7), {"stride": 2, "padding": 2}, True),
+        (
+            "kernels that share a table with nobody, counted transposed",
+            (2, 2, 3, 3),
+            spec("Modulus", buckets=7),
+            {"stride": 2, "padding": 2},
+            True,
+        ),
     ]
     for k, (catches, shape, hash, options, biased) in enumerate(cases):
-        w, b = weight(shape, hash, 3 * (hash is hashed)), free(shape[:1], "bias") if biased else None
+        w, b = (
+            weight(shape, hash, 3 * (hash is hashed)),
+            free(shape[:1], "bias") if biased else None,
+        )
         params = {"table": whole((buckets(w),), 460 + k)}
         params |= {"bias": whole(shape[:1], 470 + k)} if b else {}
         x, V = whole((2, 2, 5, 6), 480 + k), virtual(w, params["table"])
@@ -228,8 +254,9 @@ def others() -> list[Json]:
     dy = whole((2, 3, 3), 521)
     y = embedding_forward(tokens, virtual(w, table))
     grads = {"table": to_table(w, embedding_backward(dy, tokens, 6))}
-    asked = case("a token that comes twice", {"type": "Embedding", "weight": w}, {"table": table},
-                 tokens, dy)
+    asked = case(
+        "a token that comes twice", {"type": "Embedding", "weight": w}, {"table": table}, tokens, dy
+    )
     found = [asked | {"y": y, "dx": None, "grads": grads}]
     x, dy = whole((3, 8), 522), whole((3, 8), 523)
     layer = {"type": "Dropout", "rate": 0.5, "seed": 7}
@@ -257,7 +284,9 @@ def of_the_losses() -> list[Json]:
         asked = {"catches": catches, "dtype": "float32", "loss_name": "cross-entropy"}
         asked |= {"logits": z, "labels": labels, "loss": loss}
         own = balls({"dlogits": dz})
-        own["bound"]["loss"] = slack
+        least = np.array(own["within"]["dlogits"]) + 2.0**-126  # of what may underflow
+        own["within"]["dlogits"] = least
+        own["within"]["loss"] = slack
         found.append(asked | own)
     y, target = whole((4, 2), 540), whole((4, 2), 541)
     asked = {"catches": "a mean over the batch alone, or half the square", "dtype": "float32"}

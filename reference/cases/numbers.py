@@ -112,10 +112,10 @@ def lists(values: Any) -> Any:
 
 
 def balls(found: dict[str, Any]) -> Json:
-    """Answers and bounds of balls by name: {"y": ..., "bound": {"y": ...}}; bounds rounded up."""
+    """Answers and bounds of balls by name: {"y": ..., "within": {"y": ...}}; bounds rounded up."""
     answers = {name: lists(ball.mid) for name, ball in found.items()}
     bounds = {name: lists(_up(ball.rad)) for name, ball in found.items()}
-    return answers | {"bound": bounds}
+    return answers | {"within": bounds}
 
 
 def _up(radii: np.ndarray) -> np.ndarray:
@@ -123,4 +123,6 @@ def _up(radii: np.ndarray) -> np.ndarray:
     assert np.isfinite(radii).all(), "a bound that says nothing"
     with np.errstate(divide="ignore"):
         unit = 10.0 ** (np.floor(np.log10(radii)) - 1)
-    return np.where(radii > 0, np.array(np.char.mod("%.2g", np.ceil(radii / unit + 0.01) * unit), float), 0)
+    return np.where(
+        radii > 0, np.array(np.char.mod("%.2g", np.ceil(radii / unit + 0.01) * unit), float), 0
+    )

@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 
 from reference.cases.hash_groups import spec
-from reference.cases.numbers import U32, Json, buckets, free, lists, places, real, virtual, weight, whole
+from reference.cases.numbers import (
+    U32,
+    Json,
+    buckets,
+    free,
+    lists,
+    places,
+    real,
+    virtual,
+    weight,
+    whole,
+)
 from reference.recurrent_balls import recurrent
 
 LAYOUT = {
@@ -17,8 +28,8 @@ LAYOUT = {
     "x, dy": "(batch, steps, features) and (batch, steps, hidden)",
     "state, dstate": "(h,) or (h, c) at the beginning, and gradients of those at the end",
     "lengths": "how many steps each sequence has",
-    "y, dx, grads, final, dinitial": "answers; the last two: the state at the end, and the gradient "
-    "of that at the beginning",
+    "y, dx, grads, final, dinitial": "answers; final: the state at the end; dinitial: the "
+    "gradient of the one at the beginning",
 }
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 
@@ -32,9 +43,18 @@ def documents() -> dict[str, dict[str, Any]]:
     cases = [
         ("the state before in place of the one after", "RNN", {"nonlinearity": "relu"}, None),
         ("steps beyond a sequence's end", "RNN", {"nonlinearity": "relu"}, [4, 2, 1]),
-        ("truncation: a boundary one step off", "RNN", {"nonlinearity": "relu", "truncate": 2}, None),
-        ("a boundary beyond a sequence's end that cuts it", "RNN",
-         {"nonlinearity": "relu", "truncate": 2}, [3, 2, 4]),
+        (
+            "truncation: a boundary one step off",
+            "RNN",
+            {"nonlinearity": "relu", "truncate": 2},
+            None,
+        ),
+        (
+            "a boundary beyond a sequence's end that cuts it",
+            "RNN",
+            {"nonlinearity": "relu", "truncate": 2},
+            [3, 2, 4],
+        ),
         ("gradients through tanh", "RNN", {"nonlinearity": "tanh"}, [4, 3, 4]),
         ("the reset gate before the product; z and 1 - z exchanged", "GRU", {}, [4, 4, 2]),
         ("the order of the gates; a state c that is not carried", "LSTM", {}, [1, 4, 3]),
@@ -49,7 +69,7 @@ def documents() -> dict[str, dict[str, Any]]:
 def of(k: int, catches: str, cell: str, options: Json, lengths: list[int] | None) -> Json:
     """One case of 3 sequences of 4 steps, 2 features, 3 units.
 
-    >>> of(0, "", "RNN", {"nonlinearity": "relu"}, None)["bound"]
+    >>> of(0, "", "RNN", {"nonlinearity": "relu"}, None)["within"]
     {}
     """
     exact = options.get("nonlinearity") == "relu"
@@ -97,7 +117,7 @@ def of(k: int, catches: str, cell: str, options: Json, lengths: list[int] | None
     asked = {"catches": catches, "dtype": "float32", "layer": layer, "params": params, "x": x}
     asked |= {"dy": dy, "state": state, "dstate": dstate, "lengths": lengths}
     bound = {} if exact else each(parts, "rad")
-    return lists(asked | each(parts, "mid") | {"bound": bound})
+    return lists(asked | each(parts, "mid") | {"within": bound})
 
 
 def each(parts: Any, name: str) -> Any:

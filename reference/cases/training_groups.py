@@ -20,20 +20,37 @@ LAYOUT = {
     "gradients": "of w, one for each step; w_after: w after each step",
     "rates": "of epochs 0, 1, ... by their accuracies, or of updates",
     "before, after, length": "w before and after the optimiser's step, whose length is given",
-    "params, x, labels": "of `train`: examples as the network reads them; params_after the last step, or before the first",
+    "params, x, labels": "of `train`: examples as the network reads them",
+    "params_after": "after the last step, or before the first",
 }
 PENALTY = ("value", "gradients_of", "shrunk")
 OPTIMISERS: list[tuple[str, Json, Any, Json]] = [
     ("rate taken as its square", {"type": "SGD"}, sgd, {}),
-    ("velocity times the rate of another step; dampening", {"type": "SGD", "momentum": 0.9}, sgd,
-     {"momentum": 0.9}),
-    ("Nesterov's step", {"type": "SGD", "momentum": 0.5, "nesterov": True}, sgd,
-     {"momentum": 0.5, "nesterov": True}),
-    ("decay after the momentum", {"type": "SGD", "momentum": 0.9, "weight_decay": 0.25}, sgd,
-     {"momentum": 0.9, "weight_decay": 0.25}),
+    (
+        "velocity times the rate of another step; dampening",
+        {"type": "SGD", "momentum": 0.9},
+        sgd,
+        {"momentum": 0.9},
+    ),
+    (
+        "Nesterov's step",
+        {"type": "SGD", "momentum": 0.5, "nesterov": True},
+        sgd,
+        {"momentum": 0.5, "nesterov": True},
+    ),
+    (
+        "decay after the momentum",
+        {"type": "SGD", "momentum": 0.9, "weight_decay": 0.25},
+        sgd,
+        {"momentum": 0.9, "weight_decay": 0.25},
+    ),
     ("no correction of the first moments", {"type": "Adam"}, adam, {}),
-    ("eps inside the root", {"type": "Adam", "beta1": 0.5, "beta2": 0.75, "eps": 0.125}, adam,
-     {"beta1": 0.5, "beta2": 0.75, "eps": 0.125}),
+    (
+        "eps inside the root",
+        {"type": "Adam", "beta1": 0.5, "beta2": 0.75, "eps": 0.125},
+        adam,
+        {"beta1": 0.5, "beta2": 0.75, "eps": 0.125},
+    ),
 ]
 
 
@@ -67,7 +84,7 @@ def of_optimisers() -> list[Json]:
         asked = {"op": "optimiser", "catches": catches, "dtype": "float64", "optimiser": spec}
         asked |= {"rate": 0.125, "w": start, "gradients": gradients}
         asked["w_after"] = [b.mid.tolist() for b in after]
-        found.append(asked | {"bound": {"w_after": [b.rad.tolist() for b in after]}})
+        found.append(asked | {"within": {"w_after": [b.rad.tolist() for b in after]}})
     return found
 
 
@@ -86,7 +103,7 @@ def of_schedules() -> list[Json]:
     other = {"op": "rates", "catches": "decay by epochs, or from the first update on"}
     other |= {"schedule": {"type": "Decay", "decay": 1e-4}, "rate": 0.1, "updates": 5}
     bound = {"rates": [4 * U64 * rate for rate in decayed]}
-    return [asked, other | {"rates": decayed, "bound": bound}]
+    return [asked, other | {"rates": decayed, "within": bound}]
 
 
 def of_penalties() -> list[Json]:
@@ -97,7 +114,7 @@ def of_penalties() -> list[Json]:
     """
     w, after, s, length = whole((6,), 720), whole((6,), 721), 0.5, 0.25
     given = {"op": "penalty", "dtype": "float64", "length": length}
-    rows = np.array([[3.0, 0.0, 4.0, 0.0], [0.0, 0.0, 0.0, 0.0], [6.0, 8.0, 0.0, 0.0]])
+    rows = np.array([[2.0, -2.0, 2.0, 2.0], [0.0] * 4, [4.0, 4.0, 4.0, -4.0]])
     groups = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
     flat = rows.reshape(-1)
     of_rows = {"type": "VirtualWeight", "shape": [3, 4], "table": "w"}
@@ -106,21 +123,55 @@ def of_penalties() -> list[Json]:
     pair = {"a": w, "b": after}
     tie, other = (penalties.squared_distance_gradient(w, after, s)[k] for k in (0, 1))
     cases = [
-        ("a gradient without the half", {"type": "L2"} | on, {"w": w}, {"w": after}, penalties.l2(w, s),
-         {"w": penalties.l2_gradient(w, s)}, {}),
-        ("a sign that is kept below the threshold", {"type": "L1"} | on, {"w": w}, {"w": after},
-         penalties.l1(w, s), {}, {"w": penalties.l1_prox(after, length, s)}),
-        ("decay of w after the step", {"type": "WeightDecay"} | on, {"w": w}, {"w": after}, 0.0, {},
-         {"w": penalties.decayed(w, after, length, s)}),
-        ("the root of a group's size; 0 / 0 of a group of zeros",
-         {"type": "GroupLasso", "strength": s, "weight": of_rows}, {"w": flat}, {"w": flat},
-         penalties.group_lasso(flat, groups, s), {},
-         {"w": penalties.group_lasso_prox(flat, groups, length, s)}),
-        ("gradients of one sign", {"type": "SoftTie", "strength": s, "tables": ["a", "b"]}, pair, pair,
-         penalties.squared_distance(w, after, s), {"a": tie, "b": other}, {}),
+        (
+            "a gradient without the half",
+            {"type": "L2"} | on,
+            {"w": w},
+            {"w": after},
+            penalties.l2(w, s),
+            {"w": penalties.l2_gradient(w, s)},
+            {},
+        ),
+        (
+            "a sign that is kept below the threshold",
+            {"type": "L1"} | on,
+            {"w": w},
+            {"w": after},
+            penalties.l1(w, s),
+            {},
+            {"w": penalties.l1_prox(after, length, s)},
+        ),
+        (
+            "decay of w after the step",
+            {"type": "WeightDecay"} | on,
+            {"w": w},
+            {"w": after},
+            0.0,
+            {},
+            {"w": penalties.decayed(w, after, length, s)},
+        ),
+        (
+            "the root of a group's size; 0 / 0 of a group of zeros",
+            {"type": "GroupLasso", "strength": s, "weight": of_rows},
+            {"w": flat},
+            {"w": flat},
+            penalties.group_lasso(flat, groups, s),
+            {},
+            {"w": penalties.group_lasso_prox(flat, groups, length, s)},
+        ),
+        (
+            "gradients of one sign",
+            {"type": "SoftTie", "strength": s, "tables": ["a", "b"]},
+            pair,
+            pair,
+            penalties.squared_distance(w, after, s),
+            {"a": tie, "b": other},
+            {},
+        ),
     ]
     return [
-        given | {"catches": catches, "penalty": penalty, "before": before, "after": then}
+        given
+        | {"catches": catches, "penalty": penalty, "before": before, "after": then}
         | {"value": value, "gradients_of": gradients, "shrunk": shrunk}
         for catches, penalty, before, then, value, gradients, shrunk in cases
     ]
@@ -161,7 +212,10 @@ def of_builders() -> list[Json]:
     """
     values = initial_parameters(network(), 11)
     params = {name: [float32(v) for v in table] for name, table in values.items()}
-    asked = {"op": "initial_parameters", "catches": "a bound by one matrix, or biases that are drawn"}
+    asked = {
+        "op": "initial_parameters",
+        "catches": "a bound by one matrix, or biases that are drawn",
+    }
     asked |= {"dtype": "float32", "network": network(), "seed": 11, "params_after": params}
     return [asked]
 
@@ -193,7 +247,7 @@ def of_runs() -> list[Json]:
         asked |= {"optimiser": {"type": "SGD", "momentum": 0.5}, "rate": rate, "params": start}
         asked |= {"x": x, "labels": labels, "steps": steps}
         own = balls(params)
-        found.append(asked | {"bound": {"params_after": own.pop("bound")}, "params_after": own})
+        found.append(asked | {"within": {"params_after": own.pop("within")}, "params_after": own})
     return found
 
 

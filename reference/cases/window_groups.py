@@ -3,8 +3,8 @@
 from math import prod
 from typing import Any
 
-from reference.toeplitz import outputs, per_axis
 from reference.cases.hash_groups import OF_HASHES, group, spec
+from reference.toeplitz import outputs, per_axis
 
 
 def documents() -> dict[str, dict[str, Any]]:

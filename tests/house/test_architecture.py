@@ -27,6 +27,7 @@ ROOMS = [
     "data",
     "files",
     "sharing",
+    "conformance",
     "runs",
     "experiments",
     "cli",

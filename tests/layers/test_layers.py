@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from minihash.hashes import Identity, Modulus
 from minihash.layers import ELU, BatchNorm1d, Dense, Dropout, ReLU, Sigmoid, Tanh
 from minihash.weights import VirtualWeight
-from reference import layers as loops
 from reference import cases
+from reference import layers as loops
 from reference.streams import h, stream
 from tests.support.strategies import cotangent, dtypes, frozen, frozen_dict, layouts, sizes, whole
 
