@@ -57,9 +57,12 @@ def exact() -> list[Json]:
     cases = [
         ("row-major and column-major exchanged", weight((3, 4), spec("Modulus", buckets=5))),
         ("a first identifier that is not used", weight((3, 4), spec("Modulus", buckets=5), 7)),
-        ("identifiers cut to 32 bits", weight((2, 3), spec("Uniform", buckets=4), 2**32 - 3)),
+        (
+            "identifiers cut to 32 bits",
+            weight((2, 3), spec("Uniform", buckets=4, signed=True), 2**32 - 3),
+        ),
         ("a lost sign; lost additions to one bucket", weight((5, 7), signed, 2**33)),
-        ("one bucket for all", weight((4, 4), spec("Uniform", buckets=1))),
+        ("one bucket for all", weight((4, 4), spec("Uniform", buckets=1, signed=True))),
         ("a sign of 0 that is not 0", weight((2, 3), masked)),
         ("a view read as if it were the weight", transposed(weight((3, 4), signed, 2))),
         ("Dirichlet's alias", weight((4, 6), spec("Dirichlet", buckets=4, alpha=0.3, seed=2))),
