@@ -1,5 +1,6 @@
 """Level 5: files, byte for byte, and files that must be refused."""
 
+from hashlib import sha256
 from typing import Any
 
 from reference.builders import arbnet, initial_parameters
@@ -74,7 +75,7 @@ def damaged() -> list[Json]:
     _, spec, arrays = contents()[1]
     file = checkpoint(spec, arrays)
     n = int.from_bytes(file[:8], "little")
-    other = file.replace(b'"version":"1"', b'"version":"2"')
+    other = sealed(file.replace(b'"version":"1"', b'"version":"2"'), n)
     cases = [
         ("the last byte flipped", file[:-1] + bytes([file[-1] ^ 1])),
         ("a letter of the spec changed", file.replace(b"null", b"true", 1)),
@@ -99,3 +100,16 @@ def zeroed(header: bytes) -> bytes:
     """
     at = header.index(b'"digest":"') + len(b'"digest":"')
     return header[:at] + b"0" * 64 + header[at + 64 :]
+
+
+def sealed(file: bytes, n: int) -> bytes:
+    """The file with a digest that is right, whatever else is in its header of n bytes.
+
+    >>> _, spec, arrays = contents()[1]
+    >>> file = checkpoint(spec, arrays)
+    >>> sealed(file, int.from_bytes(file[:8], "little")) == file
+    True
+    """
+    bare = file[:8] + zeroed(file[8 : 8 + n]) + file[8 + n :]
+    digest = sha256(bare).hexdigest().encode()
+    return bare.replace(b'"digest":"' + b"0" * 64, b'"digest":"' + digest, 1)

@@ -1,7 +1,6 @@
 """Level 4: batches, optimisers, schedules, penalties, and whole training steps.
 
-A training step here is Dense, activation and BatchNorm layers under the softmax cross-entropy, in
-float64, whose radii stay small over ten steps.
+A training step here is Dense, activation and BatchNorm layers under the softmax cross-entropy.
 """
 
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 from reference import optimisers, penalties
 from reference.balls import adam, backward, ball, cross_entropy_backward, forward, sgd
 from reference.builders import arbnet, initial_parameters
-from reference.cases.numbers import U64, Json, balls, lists, places, real, whole
+from reference.cases.numbers import U32, U64, Json, balls, lists, places, real, whole
 from reference.data import float32
 from reference.training import batches, epoch_order
 
@@ -234,16 +233,16 @@ def of_runs() -> list[Json]:
     ):
         net = network(norm)
         plan = planned(net)
-        start = {name: np.array(v) for name, v in initial_parameters(net, 11).items()}
-        params, memory = {name: ball(v, U64) for name, v in start.items()}, {}
+        start = {n: np.array([*map(float32, v)]) for n, v in initial_parameters(net, 11).items()}
+        params, memory = {name: ball(v, U32) for name, v in start.items()}, {}
         for t in range(1, steps + 1):
-            logits, caches, running = forward(params, plan, ball(x, U64), t - 1)
+            logits, caches, running = forward(params, plan, ball(x, U32), t - 1)
             _, grads = backward(params, plan, caches, cross_entropy_backward(logits, labels), t - 1)
             for name, g in grads.items():
                 own = memory.get(name, {})
                 params[name], memory[name] = sgd(params[name], g, own, t, rate, momentum=0.5)
             params |= running
-        asked = {"op": "train", "catches": catches, "dtype": "float64", "network": net}
+        asked = {"op": "train", "catches": catches, "dtype": "float32", "network": net}
         asked |= {"optimiser": {"type": "SGD", "momentum": 0.5}, "rate": rate, "params": start}
         asked |= {"x": x, "labels": labels, "steps": steps}
         own = balls(params)

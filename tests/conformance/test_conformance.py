@@ -142,7 +142,7 @@ def test_selftest_names_the_backend_and_counts(capsys):
         ({"x": 1}, {"x": 1, "y": 2}, None, "a.y is missing"),
         ([[0.5]], [[0.25]], [[0.125]], "a[0][0] is 0.5, expected 0.25: off by 0.25, and 0.12 may"),
         (float("nan"), 1.0, 0.5, "a is nan, expected 1.0"),
-        (True, 1.0, 0.5, "a is True, expected 1.0"),
+        ("1.0", 1.0, 0.5, "a is '1.0', expected 1.0"),
         (2**53 + 1, str(2**53 + 1), None, None),
     ],
 )
