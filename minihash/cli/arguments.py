@@ -134,8 +134,7 @@ def parser() -> argparse.ArgumentParser:
     _add_machine(sub)
     text = "known answers, asked of another program by lines of JSON"
     sub = command("conform", "conform", text)
-    text = "of this level alone, 0 XXH32, 1 hashes, 2 products, 3 layers, 4 training, 5 files"
-    text += " (repeatable)"
+    text = "of this level alone (repeatable): 0 XXH32, 1 hashes, 2 products, 3 layers ... 5 files"
     sub.add_argument("--level", type=int, choices=range(6), action="append", help=text)
     text = "after --: the program and its arguments"
     sub.add_argument("program", metavar="COMMAND", nargs="+", help=text)

@@ -18,8 +18,8 @@ def whole(shape: tuple[int, ...], seed: int, most: int = 3) -> np.ndarray:
     """Integers from -most to most, as floats.
 
     >>> whole((2, 2), 1)
-    array([[ 2.,  2.],
-           [-3.,  1.]])
+    array([[ 2., -1.],
+           [ 3., -2.]])
     """
     words = [scale(h(seed, i), 2 * most + 1) - most for i in range(prod(shape))]
     return np.array(words, np.float64).reshape(shape)

@@ -206,14 +206,20 @@ HASHES = ["Identity", "Modulus", "Uniform"]
 CLAIMS = [f"{op}:{name}" for op in OVER for name in HASHES] + ["loss", "optimiser:SGD"]
 CLAIMS += [f"layer:{name}" for name in [*LAYERS, *HASHES]] + ["optimiser:Adam", "train"]
 
-torch.set_num_threads(1)
-for line in sys.stdin:
-    q = json.loads(line)
-    if q["op"] == "hello":
-        found = {"name": f"PyTorch {torch.__version__}", "claims": CLAIMS}
-    else:
-        try:
-            found = OPS[q["op"]](q)
-        except (ValueError, NotImplementedError) as error:
-            found = {"error": str(error)}
-    print(json.dumps(found), flush=True)
+
+def main():
+    torch.set_num_threads(1)
+    for line in sys.stdin:
+        q = json.loads(line)
+        if q["op"] == "hello":
+            found = {"name": f"PyTorch {torch.__version__}", "claims": CLAIMS}
+        else:
+            try:
+                found = OPS[q["op"]](q)
+            except (ValueError, NotImplementedError) as error:
+                found = {"error": str(error)}
+        print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main()

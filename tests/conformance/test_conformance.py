@@ -16,6 +16,8 @@ from minihash.cli import main
 from minihash.conformance import ask, cases, difference, engine, program
 from minihash.hashes import Lookup, Modulus, Uniform
 from reference.cases import FOLDER
+from reference.streams import stream
+from reference.xxh32 import xxh32
 from tests.conformance.wrong import SAID, WRITTEN
 
 CONSUMERS = Path(__file__).resolve().parents[2] / "reference" / "consumers"
@@ -181,3 +183,18 @@ def test_check_asks_for_no_bucket_where_there_is_no_connection():
     with pytest.raises(AssertionError, match="1 of 3 entries differ"):
         minihash.check(w, index=[1, 0, 0])
     minihash.check(VirtualWeight((2,), Modulus(3)), sign=[1, 1])
+
+
+def test_keyed_look_ups_hash_byte_strings_of_any_length():
+    keys = [b"", b"a", b"a\0", *(f"{i}_{i % 7}".encode() for i in range(300)), bytes(40)]
+    found = Lookup.keyed(keys, 1000, seed=9, signed=True)
+    sign = stream(9, "sign")
+    assert found.assignment.tolist() == [xxh32(key, 9) % 1000 for key in keys]
+    assert found.signs.tolist() == [1 if xxh32(key, sign) % 2 else -1 for key in keys]
+    assert Lookup.keyed(np.array([b"x", b"yz"]), 5).assignment.tolist() == [
+        xxh32(b"x", 0) % 5,
+        xxh32(b"yz", 0) % 5,
+    ]
+    assert Lookup.keyed(keys, 1000).signs is None
+    with pytest.raises(TypeError, match="byte strings"):
+        Lookup.keyed(["0_0"], 5)
