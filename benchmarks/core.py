@@ -24,7 +24,7 @@ from minihash import core
 from minihash.core import threads
 from minihash.core.numba import parts
 from minihash.core.numba import products as numba_products
-from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Uniform
+from minihash.hashes import Dirichlet, Hash, Modulus, Neighborhood, Roast, Robe, Uniform
 
 NAME = "benchmarks.core"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read by PyTorch; see benchmarks/__init__.py
@@ -36,6 +36,9 @@ CASES: list[tuple[str, Hash, dict[str, float]]] = [
     ("uniform, signed, table 100 %", Uniform(N * N, signed=True), {"dense": 3.0}),
     ("neighborhood, radius 100", Neighborhood(N * N // 10, 100), {"dense": 1.3}),
     ("dirichlet, alpha 1", Dirichlet(N * N // 10, 1.0), {"dense": 1.9}),
+    ("robe, block 32", Robe(N * N // 10), {"dense": 1.1}),
+    ("robe, block 32, signed", Robe(N * N // 10, signed=True), {"dense": 1.1}),
+    ("roast, tile 4 x 40", Roast(N * N // 10, N, (4, 40)), {"dense": 1.1}),
     ("modulus, n = 400,001", Modulus(400_001), {"dense": 1.1}),
     ("modulus, n = 2,003", Modulus(2_003), {"dense": 1.1}),
     ("neighborhood, radius 0, n = 400,001", Neighborhood(400_001, 0), {"dense": 1.1}),

@@ -177,6 +177,6 @@ def distinct(w: VirtualWeight) -> tuple[int, int]:
         return distinct(w.T)[::-1]
     fan_out, fan_in = w.shape
     n = w.hash.buckets
-    if w.hash.run == 1 or w.hash.run != n:
+    if w.hash.run == 1 or w.hash.run != n or w.hash.stages[2] is not None:
         return fan_out, fan_in
     return min(fan_out, n // math.gcd(n, fan_in)), min(fan_in, n)

@@ -49,6 +49,18 @@ def balanced(
     return permuted(i, domain, seed) % buckets, random_sign(seed, i) if signed else 1
 
 
+def sparse(i: int, buckets: int, domain: int, seed: int = 0) -> tuple[int, int]:
+    """bucket = pi(i) mod n, and no connection (sign 0) unless pi(i) < n.
+
+    >>> sorted(sparse(i, buckets=2, domain=4) for i in range(4))
+    [(0, 0), (0, 1), (1, 0), (1, 1)]
+    """
+    if not 0 <= i < domain:
+        raise ValueError(f"sparse needs an identifier below {domain}, got {i}")
+    place = permuted(i, domain, seed)
+    return place % buckets, 1 if place < buckets else 0
+
+
 @lru_cache(maxsize=64)
 def starts(buckets: int, domain: int, alpha: float, seed: int) -> list[int]:
     """The first identifier of each bucket: N P_k rounded, P_k = p_0 + ... + p_{k-1}, in float64.

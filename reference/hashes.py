@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 
-from reference.balanced import balanced, quantile
+from reference.balanced import balanced, quantile, sparse
+from reference.blocks import blocks, roast, robe
 from reference.dirichlet import tables
 from reference.streams import h, random_sign, scale, stream
 from reference.toeplitz import toeplitz
@@ -151,7 +152,11 @@ LOOPS = {
     "Neighborhood": neighborhood,
     "Dirichlet": dirichlet,
     "HashedNets": hashednets,
+    "Sparse": sparse,
     "Lookup": lookup,
+    "Blocks": blocks,
+    "Robe": robe,
+    "Roast": roast,
     "Compose": compose,
     "Toeplitz": toeplitz,
 }

@@ -47,6 +47,41 @@ def cross_entropy_backward(logits: np.ndarray, labels: np.ndarray) -> np.ndarray
     return p
 
 
+def distillation(
+    logits: np.ndarray, labels: np.ndarray, teacher: np.ndarray, T: float, mix: float
+) -> float:
+    """loss = (1 - mix) cross_entropy(logits, labels)
+              + mix T^2 mean over b of -sum_c q[b, c] log r[b, c],
+    q = softmax(teacher / T),   r = softmax(logits / T).
+
+    >>> distillation([[0.0, 0.0]], [1], [[0.0, 0.0]], 2.0, 0.5) == 2.5 * log(2)
+    True
+    """
+    z, q = numbers(logits) / T, softmax(numbers(teacher) / T)
+    terms = []
+    for b in range(len(z)):
+        log_sum = max(z[b]) + log(fsum(exp(z_c - max(z[b])) for z_c in z[b]))
+        terms.append(fsum(q[b, c] * (log_sum - z[b, c]) for c in range(len(z[b]))))
+    soft = fsum(terms) / len(terms)
+    return (1 - mix) * cross_entropy(logits, labels) + mix * T**2 * soft
+
+
+def distillation_backward(
+    logits: np.ndarray, labels: np.ndarray, teacher: np.ndarray, T: float, mix: float
+) -> np.ndarray:
+    """dz[b, c] = (1 - mix) dz of the cross-entropy + mix T (r[b, c] - q[b, c]) / batch.
+
+    >>> distillation_backward([[0.0, 0.0]], [1], [[0.0, 0.0]], 2.0, 0.5)
+    array([[ 0.25, -0.25]])
+    """
+    dz = cross_entropy_backward(logits, labels)
+    q, r = softmax(numbers(teacher) / T), softmax(numbers(logits) / T)
+    for b in range(dz.shape[0]):
+        for c in range(dz.shape[1]):
+            dz[b, c] = (1 - mix) * dz[b, c] + mix * T * (r[b, c] - q[b, c]) / len(dz)
+    return dz
+
+
 def mean_squared_error(y: np.ndarray, target: np.ndarray) -> float:
     """loss = mean over all elements of (y - target)^2.
 

@@ -221,6 +221,8 @@ def _add_train(train: _Parser) -> None:
     add(group, "--hash-option", text, metavar="NAME=VALUE", **options)
     text = "stored / virtual weights, the paper's sparsity, as 0.25 or 1/15; 1 under identity"
     add(group, "--compression", text, type=values.part, metavar="C")
+    text = "of mlp: table, or lowrank, of which the compression is that of one factor"
+    add(group, "--source", text, choices=("table", "lowrank"))
     text = "one table for; hashednets has one for each layer"
     add(group, "--scope", text, choices=("network", "layer"))
     add(group, "--bias", "biases", choices=("free", "hashed", "none"))
@@ -274,6 +276,12 @@ def _add_train(train: _Parser) -> None:
     add(group, "--plateau", text, type=values.count, metavar="N")
     text = "by accuracy on what is trained on, or by loss on what is held out (training)"
     add(group, "--plateau-of", text, choices=("training", "validation"))
+    text = "a run folder, or model file, of a classifier whose answers to learn from, too"
+    add(group, "--teacher", text, metavar="RUN")
+    text = "of --teacher: of both softmaxes, its and the network's (4)"
+    add(group, "--temperature", text, type=values.strength, metavar="T")
+    text = "of --teacher: its part of the loss, 0 to 1 (0.5)"
+    add(group, "--mix", text, type=values.chance, metavar="L")
     for name, text in PENALTIES.items():
         add(group, name, text, type=values.strength, metavar="S")
     text = "hold out this part, as 0.2, or number of the training examples; keep the best epoch"

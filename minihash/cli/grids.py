@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from minihash.cli import values
 
 FIGURES = ("fig1", "fig2", "fig3", "fig4", "balance-or-noise", "choices", "repeats", "bimodal")
-FIGURES += ("hashednets",)
-DATASETS = ("mnist", "cifar10", "digits")
+FIGURES += ("hashednets", "expansion")
+DATASETS = ("mnist", "cifar10", "digits", "rectangles", "convex")
 # Options of `train` that are no axis of a grid: a sweep has its own, or has no use for them.
 APART = ("help", "out", "resume", "quiet", "json", "imports", "data_dir", "download", "threads")
 APART += ("backend",)

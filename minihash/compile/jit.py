@@ -48,10 +48,11 @@ def njit(function):
 
 def njit_called(function):
     """`njit` of what compiled code alone calls: it has no way in from Python, which takes as long
-    to compile as a small function itself."""
+    to compile as a small function itself. It is always inlined: round the call of a long body, as
+    Balanced's, LLVM makes no SIMD of a loop, at twenty times the cost."""
     if numba is None or numba.config.DISABLE_JIT:
         return function
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
     return on_disk(numba.njit(nogil=True, error_model="numpy", **options)(function))
 
 

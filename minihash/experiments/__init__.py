@@ -16,4 +16,5 @@ claims.py      what a paper says beside what came out
 figures.py     the figures that can be made again, and how all are made
 fig1.py ...    one file a published figure, or a question of ours: its claims, its grid, its picture
 hashednets.py  HashedNets' tables: networks that store equally much
+expansion.py   HashedNets' figure: networks that grow, on tables that do not
 """

@@ -70,10 +70,12 @@ def figures(records: Sequence[dict]) -> np.ndarray:
     return np.nan_to_num(np.array([value(record) for record in records]))
 
 
-def rising(says: str, records: Sequence[dict], place: Callable[[dict], float]) -> list[Claim]:
-    """Whether the figure rises with the place, in each sparsity."""
+def rising(
+    says: str, records: Sequence[dict], place: Callable[[dict], float], whole: bool = False
+) -> list[Claim]:
+    """Whether the figure rises with the place, in each sparsity, or in all runs as a whole."""
     claims = []
-    for name, runs in by_sparsity(records).items():
+    for name, runs in ({"all": records} if whole else by_sparsity(records)).items():
         rho, p = rises(np.array([place(run) for run in runs]), figures(runs))
         claims.append(Claim(says, _of(name, runs), "Spearman's rho > 0", rho, p, p < LEVEL))
     return claims
@@ -118,6 +120,8 @@ def lower(
     error: Callable[[dict], float],
 ) -> Claim:
     """Whether the error is lower than that of the others at equal places, as a ratio."""
+    both = {place(run) for run in records} & {place(run) for run in others}
+    records, others = ([r for r in some if place(r) in both] for some in (records, others))
     runs = [*records, *others]
     x, y = (np.array([of(run) for run in runs]) for of in (place, error))
     ratio, p = exceeds(x, np.log(y), np.arange(len(runs)) >= len(records))

@@ -41,7 +41,9 @@ def estimate(configs: Sequence[Config], data: Data, workers: int | None = None) 
 
 
 def epoch(config: Config, loaded: Loaded) -> float:
-    """Seconds of one epoch and the test after it, on one thread."""
+    """Seconds of one epoch and the test after it, on one thread. A teacher, who may not have learnt
+    yet, answers once in a run: it is left out."""
+    config = replace(config, teacher=None, temperature=None, mix=None)
     with machine(config.backend, 1), core.steady():
         run, data, _ = begun(config, *loaded)
         steps = run.initial.learn(run.state, data)

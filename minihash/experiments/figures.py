@@ -8,7 +8,7 @@ reproduce    -> NAME.jsonl   the runs, resumed if they were stopped; two figures
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -17,6 +17,7 @@ from minihash.experiments import (
     bimodal,
     choices,
     drawing,
+    expansion,
     fig1,
     fig2,
     fig3,
@@ -26,10 +27,12 @@ from minihash.experiments import (
 )
 from minihash.experiments.claims import Claim, markdown
 from minihash.experiments.grid import together
+from minihash.experiments.ledger import read
 from minihash.experiments.progress import Shown
 from minihash.experiments.results import as_csv, rows
-from minihash.experiments.sweep import Schedule, Swept, sweep
+from minihash.experiments.sweep import Schedule, Swept, lacking, sweep
 from minihash.files.atomic import atomic_write
+from minihash.runs import train
 from minihash.runs.config import Config
 
 FIGURES: dict[str, ModuleType] = {
@@ -41,6 +44,7 @@ FIGURES: dict[str, ModuleType] = {
     "repeats": repeats,
     "bimodal": bimodal,
     "hashednets": hashednets,
+    "expansion": expansion,
 }
 NAMES = ("fig1", *FIGURES)
 
@@ -59,7 +63,7 @@ def runs(name: str, dataset: str, places: dict[str, object] | None = None) -> li
     Raises ValueError for a data set that the figure is not of.
 
     >>> len(runs("fig2", "mnist")), len(runs("fig4", "cifar10")), len(runs("fig3", "digits"))
-    (160, 16, 24)
+    (160, 16, 64)
     """
     own = {key: [value] for key, value in (places or {}).items()}
     if dataset not in (grids := FIGURES[name].GRIDS):
@@ -93,6 +97,7 @@ def reproduce(
         return Reproduced(tuple(claims), _written(folder / name, fig1, found, texts))
     figure, dataset = FIGURES[name], str(configs[0].dataset)
     path = ledger_of(name, dataset, folder)
+    configs = _with_teacher(figure, configs, path, shown or Shown(None), download)
     swept = sweep(configs, path, schedule, shown, download)
     if len(swept.records) < len(configs):
         return Reproduced((), (path,), swept)
@@ -101,6 +106,26 @@ def reproduce(
     texts = {".csv": as_csv(rows(records)), ".md": f"{markdown(claims)}\n\n{figure.table(records)}"}
     files = _written(folder / f"{name}-{dataset}", figure, records, texts)
     return Reproduced(tuple(claims), (path, *files), swept)
+
+
+def _with_teacher(
+    figure: ModuleType, configs: list[Config], path: Path, shown: Shown, download: bool
+) -> list[Config]:
+    """The runs, with their teacher beside the file of the runs, if it lacks any that has one. The
+    teacher is trained first, or to its end."""
+    missing = lacking(configs, read(path) if path.exists() else [])
+    names = {config.teacher for config in missing if config.teacher}
+    if not names:
+        return configs
+    (name,), first = names, configs[0]
+    folder = path.parent / str(name)
+    shown.say(f"first the teacher of some, in {folder}")
+    if folder.exists():
+        train.resume(folder, {}, download)
+    else:
+        places = {"data_dir": first.data_dir, "backend": first.backend}
+        train.begin(replace(figure.teacher(first.dataset), **places), folder, download)
+    return [replace(c, teacher=str(folder)) if c.teacher else c for c in configs]
 
 
 def _written(

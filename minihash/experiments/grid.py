@@ -9,6 +9,7 @@ has is refused. Options of hashes (--hash-option) are axes of their own, "hash_o
 """
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -71,8 +72,11 @@ def identity(config: Config) -> str:
 
 
 def without(config: Config, names: Sequence[str]) -> dict:
-    """The choices of a run as JSON, but for those of these names."""
-    return {name: value for name, value in config.to_json().items() if name not in names}
+    """The choices of a run as JSON, but for those of these names. A teacher has no place, but its
+    name: a record's "data" tell two of one name apart."""
+    found = {name: value for name, value in config.to_json().items() if name not in names}
+    teacher = {"teacher": os.path.basename(config.teacher)} if config.teacher else {}
+    return found | teacher
 
 
 def seedless(config: Config) -> str:
@@ -96,14 +100,18 @@ def _applies(name: str, asked: Mapping[str, object]) -> bool:
         return False
     if name in ("plateau", "plateau_of"):
         return asked.get("decay") is None
+    if name in ("temperature", "mix"):
+        return asked.get("teacher") is not None
     if name in ("momentum", "dampening"):
         return (asked.get("optimiser") or kind.choices.get("optimiser", "sgd")) == "sgd"
     if name in OF_SOME and name not in kind.choices:
         return False
+    if name == "hash" and asked.get("source") == "lowrank":
+        return asked["hash"] == "identity"
     unshared = asked.get("compression") is None
     chosen = asked.get("hash") or (kind if unshared else KINDS["mlp"]).choices["hash"]
     if name == "compression":
-        return chosen != "identity"
+        return chosen != "identity" or asked.get("source") == "lowrank"
     option = name.removeprefix(OPTION)
     if (name in OF_HASHES or name != option) and chosen in HASHES:
         return option in options(HASHES[str(chosen)])

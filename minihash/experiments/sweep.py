@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from minihash.experiments.grid import identity, seedless
+from minihash.experiments.grid import WHERE, identity, seedless, without
 from minihash.experiments.ledger import Ledger, read
 from minihash.experiments.outcome import load, source
 from minihash.experiments.processes import Data, Result, in_processes
@@ -23,6 +23,7 @@ from minihash.experiments.progress import Shown, described
 from minihash.experiments.results import figure, varying
 from minihash.runs.config import Config
 from minihash.runs.machine import machine
+from minihash.runs.teaching import fingerprint
 from minihash.runs.train import Stop, begun
 
 Schedule = Callable[[Sequence[Config], Data, Callable[[], bool]], Iterable[Result]]
@@ -127,13 +128,14 @@ def one_after_another(
 
 def _same_data(path: Path, records: Sequence[dict], configs: Sequence[Config], data: Data) -> None:
     """Raises ValueError if records are of other data that have the name of these."""
-    names = ("dataset", "channels_last", "tokens")
-    for config in {source(config): config for config in configs}.values():
-        ours, crc = config.to_json(), data[source(config)][1]
+    names = ("dataset", "channels_last", "tokens", "teacher")
+    for config in {(source(config), config.teacher): config for config in configs}.values():
+        ours, crc = without(config, WHERE), fingerprint(config, data[source(config)][1])
         for record in records:
             same = all(record["config"].get(name) == ours[name] for name in names)
             if same and record["data"] != crc:
+                also = f", or by another teacher {ours['teacher']}" if config.teacher else ""
                 raise ValueError(
-                    f"{path} has runs on another data set that is called {config.dataset}, too: "
-                    "find that one, or name another file with --out"
+                    f"{path} has runs on another data set that is called {config.dataset}, too"
+                    f"{also}: find that one, or name another file with --out"
                 )

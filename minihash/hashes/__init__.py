@@ -4,6 +4,7 @@ from typing import Any
 
 from minihash.hashes.balance import Balance, balance
 from minihash.hashes.balanced import Balanced
+from minihash.hashes.blocks import Blocks
 from minihash.hashes.check import check_hash
 from minihash.hashes.compose import Compose
 from minihash.hashes.dirichlet import Dirichlet
@@ -14,6 +15,9 @@ from minihash.hashes.lookup import Lookup
 from minihash.hashes.modulus import Modulus
 from minihash.hashes.neighborhood import Neighborhood
 from minihash.hashes.quantile import Quantile
+from minihash.hashes.roast import Roast
+from minihash.hashes.robe import Robe
+from minihash.hashes.sparse import Sparse
 from minihash.hashes.toeplitz import Toeplitz, border_balance
 from minihash.hashes.uniform import Uniform
 
@@ -21,7 +25,7 @@ HASHES: dict[str, type[Any]] = {
     cls.__name__.lower(): cls
     for cls in (
         *(Identity, Modulus, Uniform, Balanced, Dirichlet, Quantile, Neighborhood, HashedNets),
-        *(Lookup, Compose, Toeplitz),
+        *(Robe, Roast, Sparse, Lookup, Blocks, Compose, Toeplitz),
     )
 }
 
@@ -29,6 +33,7 @@ __all__ = [
     "HASHES",
     "Balance",
     "Balanced",
+    "Blocks",
     "Compose",
     "Dirichlet",
     "Hash",
@@ -38,6 +43,9 @@ __all__ = [
     "Modulus",
     "Neighborhood",
     "Quantile",
+    "Roast",
+    "Robe",
+    "Sparse",
     "Toeplitz",
     "Uniform",
     "balance",

@@ -2,7 +2,7 @@
 
     in range     0 <= bucket(i) < buckets, sign(i) in {-1, 0, +1}; both integers
     one body     NumPy's reading = Numba's, identifier by identifier (= a loop, if one is given)
-    run          bucket(i) = bucket(s) + (i - s) mod buckets and sign(i) = +1, s = i - i mod run
+    run          bucket(i) = bucket(s) + i - s and sign(i) = sign(s), s = i - i mod run
     domain       identifiers beyond it are refused
     a value      equal fields make equal hashes; a pickle comes back equal
 
@@ -157,11 +157,10 @@ def _check_run(
     if hash_.run == 1:
         return
     offsets = ids % U64(hash_.run)
-    starts = _by_numpy(hash_.bodies[0], ids - offsets, hash_.state[0], f"{who}: the bucket")
-    expected = (starts.astype(U64) + offsets % U64(hash_.buckets)) % U64(hash_.buckets)
+    starts, sign = _read(hash_, ids - offsets, who)
     why = f"since its run is {hash_.run}; a run of 1 claims nothing"
-    _same(who, ids, "bucket", expected, buckets, why)
-    _same(who, ids, "sign", np.ones_like(signs), signs, why)
+    _same(who, ids, "bucket", starts.astype(U64) + offsets, buckets, why)
+    _same(who, ids, "sign", sign, signs, why)
 
 
 def _check_domain(hash_: Hash, who: str) -> None:

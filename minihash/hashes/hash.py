@@ -7,9 +7,8 @@ A hash is a frozen dataclass of its hyperparameters. Beyond those it gives:
     buckets      the size of the table
     by_size      whether a number of buckets and the options (options.py) make one, as builders do
     domain       it is defined for identifiers 0 .. domain - 1; a field where the hash depends on it
-    run          identifiers k run .. k run + run - 1 fall in consecutive buckets with sign +1 (a
-                 window of the table, wrapping at its end), so that the core can read slices; 1 when
-                 nothing is known
+    run          identifiers k run .. k run + run - 1 fall in consecutive buckets, a window of the
+                 table, and have one sign, so that the core can read slices; 1 when nothing is known
     bodies       the scalar bodies of bucket and sign (None: every sign is +1), see compile/body.py
     state        the constants that they read: a tuple for each
 
@@ -57,6 +56,13 @@ def drawn_placed_and_picked(i, state):
     return pick(word, place(word, state))
 
 
+def bucket_body(draw: Callable, place: Callable | None, pick: Callable | None) -> Callable:
+    """The body bucket(i, state) that these make up."""
+    name = f"bucket({draw.__qualname__},{place.__qualname__ if place else ''})"
+    last = drawn_placed_and_picked if pick else drawn_and_placed
+    return bound(last if place else drawn, name, draw=draw, place=place, pick=pick)
+
+
 class Hash:
     """Base of all hashes: validation, and the array reading of the bodies."""
 
@@ -100,9 +106,7 @@ class Hash:
     def bodies(self) -> tuple[Callable, Callable | None]:
         """The bodies bucket(i, state[0]) and sign(i, state[1])."""
         draw, place, sign = self.stages
-        name = f"bucket({draw.__qualname__},{place.__qualname__ if place else ''})"
-        last = drawn_placed_and_picked if self.pick else drawn_and_placed
-        return bound(last if place else drawn, name, draw=draw, place=place, pick=self.pick), sign
+        return bucket_body(draw, place, self.pick), sign
 
     @derived
     def state(self) -> tuple[tuple, tuple]:

@@ -10,7 +10,7 @@ from dataclasses import MISSING, Field, fields
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-BUILT = ("buckets", "seed", "domain", "tag", "fan_in", "fan_out")
+BUILT = ("buckets", "seed", "domain", "tag", "fan_in", "fan_out", "columns")
 EXPECTED = {  # the types that text can be read as, and how it must be written
     NoneType: "none",
     bool: "true or false",

@@ -9,6 +9,7 @@ from minihash.layers.activations import ELU, ReLU, Sigmoid, Tanh
 from minihash.layers.batch_norm import BatchNorm1d, BatchNorm2d
 from minihash.layers.convolution import Conv1d, Conv2d
 from minihash.layers.dense import Dense
+from minihash.layers.distillation import Distillation
 from minihash.layers.dropout import Dropout
 from minihash.layers.embedding import Embedding
 from minihash.layers.gru import GRU
@@ -29,6 +30,7 @@ __all__ = [
     "Conv1d",
     "Conv2d",
     "Dense",
+    "Distillation",
     "Dropout",
     "Embedding",
     "Flatten",

@@ -16,8 +16,16 @@ from fractions import Fraction
 from minihash.hashes.xxh32 import stream
 from minihash.layers import ELU, BatchNorm1d, Dense, Dropout
 from minihash.layers.layer import Layer
-from minihash.networks.numbering import dense_shapes, numbered, warn_of_repeats
+from minihash.networks.numbering import (
+    check_part,
+    dense_shapes,
+    free,
+    numbered,
+    warn_of_repeats,
+)
 from minihash.networks.sequential import Sequential
+from minihash.sources import LowRank, Weight
+from minihash.weights import VirtualWeight
 
 
 def arbnet(
@@ -31,6 +39,7 @@ def arbnet(
     norm: str = "batch",
     dropout: float = 0.0,
     input_dropout: float = 0.0,
+    source: str = "table",
     **options: object,
 ) -> Sequential:
     """The paper's network: for each pair of sizes Dense, ELU, BatchNorm, under one hash.
@@ -40,6 +49,8 @@ def arbnet(
     (0, 1]. scope: "network", one table for all layers, or "layer", a table for each. bias: "free",
     "hashed" (numbered after the weights of its layer) or "none". norm: "batch" or "none". dropout:
     the probability that a hidden unit is dropped; input_dropout: an input.
+    source: "table", or "lowrank", under the identity hash: each weight is a free matrix times a
+    fixed Gaussian one, of such a rank, 1 at least, that the free one has this part of its entries.
     Raises TypeError or ValueError for anything else; warns where rows of a virtual weight repeat.
 
     >>> net = arbnet((784, 200, 200, 10), hash="dirichlet", alpha=10.0)
@@ -47,13 +58,45 @@ def arbnet(
     198800
     """
     shapes = dense_shapes(sizes)
-    pairs = numbered(shapes, hash, compression, scope, bias, seed, options)
+    if source not in ("table", "lowrank"):
+        raise ValueError(f'source must be "table" or "lowrank", got {source!r}')
+    pairs: list[tuple[Weight, VirtualWeight | None]]
+    if source == "lowrank":
+        pairs = _low_rank(shapes, hash, compression, bias, seed)
+    else:
+        pairs = [*numbered(shapes, hash, compression, scope, bias, seed, options)]
     layers: list = _drop(input_dropout, 0, seed)
     for k, (weight, vector) in enumerate(pairs, 1):
-        warn_of_repeats(f"dense{k}", weight)
+        if isinstance(weight, VirtualWeight):
+            warn_of_repeats(f"dense{k}", weight)
         after = after_dense(k, weight.shape[0], k == len(pairs), activation, norm, dropout, seed)
         layers += [Dense(weight, vector), *after]
     return Sequential(tuple(layers))
+
+
+def _low_rank(
+    shapes: dict[str, tuple[int, int]],
+    hash: str,
+    compression: float | Fraction,
+    bias: str,
+    seed: int,
+) -> list[tuple[Weight, VirtualWeight | None]]:
+    """The weight and the bias of each layer, in low rank."""
+    if hash != "identity" or bias == "hashed":
+        raise ValueError(
+            "the source lowrank stores free matrices and biases, got the hash "
+            f"{hash} and bias {bias}: leave them out"
+        )
+    part = Fraction(str(check_part(compression)))
+    return [
+        (
+            LowRank.random(
+                f"{name}.weight", shape, max(1, round(part * shape[1])), int(stream(seed, name))
+            ),
+            free(shape[0], f"{name}.bias") if bias == "free" else None,
+        )
+        for name, shape in shapes.items()
+    ]
 
 
 def after_dense(

@@ -4,6 +4,8 @@
     scope "layer"      a table for each layer, numbered from 0 under a salt of its own:
                        salt = stream(seed, name), and stream(salt, "bias") for its hashed bias
 
+A hash of matrices, which has `columns`, numbers each layer from 0 under its salt in either scope.
+
 A hashed bias of the one table is numbered after the weights of its layer. A free bias is a vector
 of ordinary parameters: the identity hash on a table of its own.
 
@@ -69,9 +71,14 @@ def numbered(
     weights = []
     if scope == "network":
         *first_ids, count = accumulate((math.prod(s) for s, _, _ in tensors.values()), initial=0)
-        shared = make_hash(hash, compression, count, seed, options)
-        for (shape, _, _), first_id in zip(tensors.values(), first_ids, strict=True):
-            weights.append(VirtualWeight(shape, shared, table, first_id))
+        if "columns" in getattr(HASHES.get(hash), "__dataclass_fields__", ()):
+            for shape, salt, tag in tensors.values():
+                rule = make_hash(hash, compression, count, salt, options, shape, tag)
+                weights.append(VirtualWeight(shape, rule, table))
+        else:
+            shared = make_hash(hash, compression, count, seed, options)
+            for (shape, _, _), first_id in zip(tensors.values(), first_ids, strict=True):
+                weights.append(VirtualWeight(shape, shared, table, first_id))
     else:
         for own, (shape, salt, tag) in tensors.items():
             rule = make_hash(hash, compression, math.prod(shape), salt, options, shape, tag)
@@ -123,16 +130,14 @@ def make_hash(
     known = [n for n, cls in HASHES.items() if cls.by_size]
     if name not in known:
         raise ValueError(f"hash must be one of {', '.join(known)}, got {name!r}")
-    is_number = isinstance(compression, Real) and not isinstance(compression, bool)
-    if not is_number or not 0 < compression <= 1:
-        got = compression if is_number else repr(compression)
-        raise ValueError(f"compression must lie in (0, 1], got {got}; try 0.1")
+    check_part(compression)
     cls = HASHES[name]
     buckets = math.ceil(Fraction(str(compression)) * size)
     buckets = size if cls is Identity else buckets
     given = {"buckets": buckets, "domain": size, "seed": seed, "tag": tag}
     if shape is not None:
         given |= {"fan_out": shape[0], "fan_in": math.prod(shape[1:])}
+        given["columns"] = given["fan_in"]
     fields = {field.name: field for field in dataclasses.fields(cls)}
     if "fan_in" in fields:
         if shape is None:
@@ -157,6 +162,19 @@ def make_hash(
             f"(--hash-option {missing[0]}=VALUE)"
         )
     return cls(**{k: v for k, v in given.items() if k in fields}, **options)
+
+
+def check_part(compression: float | Fraction) -> float | Fraction:
+    """The compression, refused unless it is a number in (0, 1].
+
+    >>> check_part(0.1)
+    0.1
+    """
+    is_number = isinstance(compression, Real) and not isinstance(compression, bool)
+    if not is_number or not 0 < compression <= 1:
+        got = compression if is_number else repr(compression)
+        raise ValueError(f"compression must lie in (0, 1], got {got}; try 0.1")
+    return compression
 
 
 def warn_of_repeats(name: str, w: VirtualWeight) -> None:

@@ -15,7 +15,7 @@ from minihash.hashes import HASHES
 from minihash.hashes.options import option
 from minihash.networks.sequential import Sequential
 from minihash.runs.kinds import KINDS, RATES
-from minihash.runs.plan import optimiser, schedule
+from minihash.runs.plan import loss, optimiser, schedule
 from minihash.training import Training
 from minihash.training.penalties import L1, L2, GroupLasso, Penalty, WeightDecay
 
@@ -29,15 +29,17 @@ class Config:
     """The choices of a run. None: the model's default, or a model or hash without that choice.
 
     hash_options: more options of the hash, as pairs or a dict; text is read by the type of the
-    option, and kept as what it says. compression, validation: a decimal number is a float, another
-    a Fraction, which text can say: "1/15". validation: the part, or the number, of the training
-    examples that are held out, to keep the model of the epoch that does best on them. patience:
-    epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0). decay:
-    the rate is divided by 1 + decay times the updates so far; without it, by 10 after `plateau`
-    epochs (4) that bring no better accuracy on the examples that are trained on (plateau_of
-    "training"), or no lower loss on those held out ("validation"). init_scale: a factor of the
-    initial tables that matrices read. weight_decay ... group_lasso: the strengths of these
-    penalties on all tables that matrices read.
+    option, and kept as what it says. source: "table", or "lowrank", whose hash is identity, and
+    whose compression is that of one of two factors. compression, validation: a decimal number is a
+    float, another a Fraction, which text can say: "1/15". validation: the part, or the number, of
+    the training examples that are held out, to keep the model of the epoch that does best on them.
+    patience: epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0).
+    decay: the rate is divided by 1 + decay times the updates so far; without it, by 10 after
+    `plateau` epochs (4) that bring no better accuracy on the examples that are trained on
+    (plateau_of "training"), or no lower loss on those held out ("validation"). teacher: the run
+    folder or model file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5).
+    init_scale: a factor of the initial tables that matrices read. weight_decay ... group_lasso: the
+    strengths of these penalties on all tables that matrices read.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -57,6 +59,7 @@ class Config:
     hash_options: tuple[tuple[str, object], ...] = ()
     compression: float | Fraction | None = None
     scope: str | None = None
+    source: str | None = None
     bias: str | None = None
     hidden: tuple[int, ...] | None = None
     channels: tuple[int, ...] | None = None
@@ -81,6 +84,9 @@ class Config:
     decay: float | None = None
     plateau: int | None = None
     plateau_of: str | None = None
+    teacher: str | None = None
+    temperature: float | None = None
+    mix: float | None = None
     weight_decay: float | None = None
     l1: float | None = None
     l2: float | None = None
@@ -102,6 +108,11 @@ class Config:
                 "patience counts epochs that do no better on validation examples: hold some out "
                 "with --validation, or leave --patience out"
             )
+        if self.teacher is None and (self.temperature, self.mix) != (None, None):
+            raise ValueError(
+                "temperature and mix are of what a teacher answers: name one by --teacher, or "
+                "leave them out"
+            )
         if self.plateau_of == "validation" and self.validation is None:
             raise ValueError(
                 "a plateau of validation needs examples held out: add --validation, or leave "
@@ -113,7 +124,9 @@ class Config:
         keyed = getattr(HASHES.get(self.hash), "__dataclass_fields__", ())
         if "scope" in defaults and "fan_in" in keyed:  # by the outputs and inputs of one layer
             defaults = defaults | {"scope": "layer"}
-        if self.hash == "identity":
+        if self.source == "lowrank":  # its matrices are free
+            defaults = defaults | {"hash": "identity"}
+        elif self.hash == "identity":
             if self.compression not in (None, 1):
                 raise ValueError(
                     "the identity hash stores every weight, which is compression 1, got "
@@ -173,9 +186,7 @@ class Config:
         0.5
         """
         plan: dict = {"seed": self.seed, "penalties": self.penalties(network)}
-        plan |= {"optimiser": optimiser(self), "schedule": schedule(self)}
-        if self.model == "autoencoder":
-            plan["loss"] = "squared-error"
+        plan |= {"optimiser": optimiser(self), "schedule": schedule(self), "loss": loss(self)}
         return Training(self.epochs, self.batch_size, self.lr, **plan)
 
     def penalties(self, network: Sequential | None = None) -> tuple[Penalty, ...]:
@@ -218,7 +229,7 @@ class Config:
         choices = {name: decode(value, {}) for name, value in spec.items()}
         if "tokens" in KINDS[choices["model"]].choices:
             choices.setdefault("tokens", "bytes")
-        if choices.get("hash") == "identity":
+        if choices.get("hash") == "identity" and choices.get("source") != "lowrank":
             choices["compression"] = None
         return cls(**choices)
 

@@ -69,8 +69,8 @@ def _dense(config: "Config") -> dict[str, object]:
 
 
 def _mlp(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
-    sizes, drop = (math.prod(shape), *config.hidden, classes), config.input_dropout
-    return arbnet(sizes, input_dropout=drop, **_dense(config))
+    own = {name: getattr(config, name) for name in _OF_MLP}
+    return arbnet((math.prod(shape), *config.hidden, classes), **own, **_dense(config))
 
 
 def _cnn(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
@@ -118,8 +118,11 @@ _DENSE = {
     "epochs": Training.epochs,
     "batch_size": Training.batch_size,
     "lr": Training.rate,
+    **dict.fromkeys(("teacher", "temperature", "mix")),
 }
-_CODE = {n: value for n, value in _DENSE.items() if n not in ("scope", "norm", "dropout")}
+_OF_MLP = ("input_dropout", "source")
+_OF_CLASSES = ("scope", "norm", "dropout", "teacher", "temperature", "mix")
+_CODE = {name: value for name, value in _DENSE.items() if name not in _OF_CLASSES}
 _CODE |= {"hidden": (128, 32), "optimiser": "adam", "lr": 3e-3}
 _TEXT = {
     "dataset": "tinyshakespeare",
@@ -140,7 +143,7 @@ _TEXT = {
     "lr": 5e-3,
 }
 KINDS: dict[str, Kind] = {
-    "mlp": Kind(Classifier, _DENSE | {"input_dropout": _ARBNET["input_dropout"]}, _mlp),
+    "mlp": Kind(Classifier, _DENSE | {name: _ARBNET[name] for name in _OF_MLP}, _mlp),
     "cnn": Kind(Classifier, _DENSE | {"channels": (16, 32)}, _cnn),
     "rnn": Kind(Writer, _TEXT, _of_text),
     "gru": Kind(Writer, _TEXT, _of_text),

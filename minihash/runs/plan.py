@@ -1,8 +1,9 @@
-"""How the choices of a run become its optimiser and its schedule."""
+"""How the choices of a run become its optimiser, its schedule and its loss."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from minihash.layers import Distillation
 from minihash.training.optimisers import SGD, Adam, Clipped
 from minihash.training.schedules import Decay, Plateau
 
@@ -51,6 +52,19 @@ def schedule(config: "Config") -> Plateau | Decay:
             "--plateau-of"
         )
     return Decay(config.decay)
+
+
+def loss(config: "Config") -> str | Distillation:
+    """That of the model; with a teacher, of what it answers, too. Raises ValueError as
+    `Distillation` does.
+
+    >>> from minihash.runs.config import Config
+    >>> loss(Config()), loss(Config(teacher="run", mix=0.9))
+    ('cross-entropy', Distillation(temperature=4.0, mix=0.9))
+    """
+    if config.teacher is not None:
+        return Distillation(**_given(temperature=config.temperature, mix=config.mix))
+    return "squared-error" if config.model == "autoencoder" else "cross-entropy"
 
 
 def _given(**values: object) -> dict:

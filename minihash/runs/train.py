@@ -24,7 +24,7 @@ from minihash import training
 from minihash.checks import counted
 from minihash.data import Dataset, Text
 from minihash.networks.storage import counts
-from minihash.runs import creation
+from minihash.runs import creation, teaching
 from minihash.runs import folder as disk
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.folder import Run
@@ -102,13 +102,15 @@ def begun(
     data, fingerprint: the whole data set, and its own (`folder.fingerprint`).
     Raises ValueError for what does not fit, MemoryError for tables that this machine cannot hold.
     """
+    fingerprint = teaching.fingerprint(config, fingerprint)
     data, held = _split(config, data)
     model = KINDS[config.model].model.begun(config, data)
     model.check(data)
     check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
     dtype = np.dtype(config.dtype).type
     state = training.start(model.network, model.training, dtype, config.init_scale)
-    return Run(config, replace(model, params=state.params), state, fingerprint), data, held
+    run = Run(config, replace(model, params=state.params), state, fingerprint)
+    return run, teaching.taught(config, data), held
 
 
 def _split(config: Config, data: Dataset | Text) -> tuple[Dataset | Text, Dataset | Text | None]:
@@ -134,10 +136,11 @@ def resume(
     with machine(run.config.backend, run.config.threads):
         data = run.initial.reload(run.config.dataset, run.config.data_dir, download)
         run.initial.check(data)
-        if disk.fingerprint(data) != run.data:
+        if teaching.fingerprint(run.config, disk.fingerprint(data)) != run.data:
+            also = " or teacher" if run.config.teacher else ""
             raise ValueError(
-                f"the data set {run.config.dataset} is not the one that {folder} began with: find "
-                "that one, or begin a new run without --resume"
+                f"the data set{also} {run.config.dataset} is not the one that {folder} began with: "
+                "find that one, or begin a new run without --resume"
             )
 
         def open_folder() -> Path:
@@ -145,6 +148,7 @@ def resume(
             return folder
 
         data, held = _split(run.config, data)
+        data = teaching.taught(run.config, data)
         return _train(run, data, held, open_folder, progress or Progress())
 
 

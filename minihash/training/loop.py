@@ -27,7 +27,7 @@ import numpy as np
 from minihash import core
 from minihash.checks import check_field, real_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
-from minihash.layers import mean_squared_error, softmax_cross_entropy
+from minihash.layers import Distillation, mean_squared_error, softmax_cross_entropy
 from minihash.networks.sequential import Sequential
 from minihash.training import penalties
 from minihash.training.optimisers import SGD, Adam, Clipped
@@ -39,7 +39,8 @@ LOSSES = {"cross-entropy": softmax_cross_entropy, "squared-error": mean_squared_
 
 @dataclass(frozen=True)
 class Training:
-    """The settings of a run, but for its network and data. loss: a name in `LOSSES`.
+    """The settings of a run, but for its network and data. loss: a name in `LOSSES`, or a
+    Distillation, under which labels are `lessons` (layers/distillation.py).
 
     >>> Training(epochs=2).batch_size
     50
@@ -52,7 +53,7 @@ class Training:
     schedule: Plateau | Decay | Constant = field(default_factory=Plateau)
     seed: int = 0
     penalties: tuple[Penalty, ...] = ()
-    loss: str = "cross-entropy"
+    loss: str | Distillation = "cross-entropy"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -60,7 +61,7 @@ class Training:
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} must be a positive integer, got {value!r}")
         check_field(self, "seed", 0, 2**32 - 1)
-        if self.loss not in LOSSES:
+        if not isinstance(self.loss, Distillation) and self.loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {self.loss!r}")
         object.__setattr__(self, "penalties", tuple(self.penalties))
         for penalty in self.penalties:
@@ -137,8 +138,9 @@ def steps(
     under the cross-entropy alone), rate, batches.
 
     x: stored examples (count, ...), made floats batch by batch: to_input(x[batch], dtype).
-    labels: under the cross-entropy, integers (count,). Under the squared error, the targets: floats
-    (count, outputs) of the parameters' dtype, or None for the inputs themselves (an autoencoder).
+    labels: under the cross-entropy, integers (count,); under a Distillation, lessons (count,).
+    Under the squared error, the targets: floats (count, outputs) of the parameters' dtype, or None
+    for the inputs themselves (an autoencoder).
     Raises TypeError or ValueError, before any step, if data or penalties do not fit the network, or
     if the state is beyond the last batch of an epoch of these data.
     """
@@ -153,7 +155,7 @@ def steps(
         wanted = None if labels is None else labels[batch]
         return step(network, training, state, to_input(x[batch], dtype), wanted, rate)
 
-    return epochs(training, state, parts, advance, training.loss == "cross-entropy")
+    return epochs(training, state, parts, advance, training.loss != "squared-error")
 
 
 def epochs(
@@ -199,7 +201,7 @@ def step(
     rate: float,
 ) -> State:
     """One training step on the batch x, labels. The state sums the loss without the penalties."""
-    labels, loss_of = x if labels is None else labels, LOSSES[training.loss]
+    labels, loss_of = x if labels is None else labels, _loss(training.loss)
     y, caches = network.forward(state.params, x, state.step)
     loss, cache = loss_of.forward(y, labels)
     grads = network.gradients(state.params, caches, loss_of.backward(cache))
@@ -223,8 +225,14 @@ def updated(training: Training, state: State, grads: dict[str, np.ndarray], rate
     return replace(state, params=params, optimiser=optimiser, batch=batch, step=state.step + 1)
 
 
-def _correct(loss: str, y: np.ndarray, labels: np.ndarray) -> int:
-    return int((y.argmax(axis=1) == labels).sum()) if loss == "cross-entropy" else 0
+def _loss(loss: str | Distillation) -> Any:
+    return loss if isinstance(loss, Distillation) else LOSSES[loss]
+
+
+def _correct(loss: str | Distillation, y: np.ndarray, labels: np.ndarray) -> int:
+    if isinstance(loss, Distillation):
+        labels = labels["label"]
+    return int((y.argmax(axis=1) == labels).sum()) if loss != "squared-error" else 0
 
 
 def fitting_labels(
@@ -233,7 +241,7 @@ def fitting_labels(
     x: np.ndarray,
     labels: np.ndarray | None,
     to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
-    loss: str = "cross-entropy",
+    loss: str | Distillation = "cross-entropy",
 ) -> np.ndarray | None:
     """The labels, integers under the cross-entropy; refused unless they fit x and the network's
     output for the first example."""
@@ -248,7 +256,7 @@ def fitting_labels(
     y, _ = network.forward(params, first)
     if loss == "cross-entropy":
         return softmax_cross_entropy.class_labels(labels, len(x), y.shape[-1])
-    mean_squared_error.forward(y, first if itself else labels[:1])
+    _loss(loss).forward(y, first if itself else labels[:1])
     return labels
 
 

@@ -32,7 +32,9 @@ def documents() -> dict[str, dict[str, Any]]:
     True
     """
     from reference.cases import (
+        block_groups,
         core_groups,
+        domain_groups,
         file_groups,
         hash_groups,
         layer_groups,
@@ -43,7 +45,7 @@ def documents() -> dict[str, dict[str, Any]]:
     )
 
     found: dict[str, dict[str, Any]] = {}
-    for part in (stream_groups, hash_groups, window_groups):
+    for part in (stream_groups, hash_groups, domain_groups, block_groups, window_groups):
         found |= part.documents()
     for part in (core_groups, layer_groups, recurrent_groups, training_groups, file_groups):
         found |= part.documents()

@@ -32,6 +32,7 @@ MLP = {
     "activation": ("relu", "elu"),
     "norm": ("none", "batch"),
     "dropout": ("0.25", "0.5"),
+    "source": (None, "lowrank"),
     "input_dropout": ("0.125", "0.25"),
     "init_scale": ("0.5", "1"),
     "batch_size": ("40", "50"),
@@ -48,6 +49,9 @@ MLP = {
     "group_lasso": (None, "0.1"),
     "validation": ("0.2", "1/3"),
     "seed": ("7", "0"),
+    "teacher": (None, "run"),
+    "temperature": (None, "2"),
+    "mix": (None, "0.5"),
     "dtype": ("float64", "float32"),
 }
 TEXT = {

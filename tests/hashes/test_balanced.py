@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from minihash.hashes import Balanced, Dirichlet, Modulus, Quantile, balance
+from minihash.hashes import Balanced, Dirichlet, Modulus, Quantile, Sparse, balance
 from minihash.networks.arbnet import arbnet
 from tests.support import hash_strategies as hs
 
@@ -84,6 +84,22 @@ def test_both_kinds_of_noise_have_one_law():
 
 def test_without_end_alpha_is_balanced_and_in_order():
     assert Quantile(3, 9, math.inf).bucket(range(9)).tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("n", "domain", "seed"), [(1, 1, 0), (3, 17, 5), (40, 40, 1), (99, 800, 7)]
+)
+def test_a_sparse_hash_keeps_as_many_as_it_stores_each_by_itself(n, domain, seed):
+    h = Sparse(n, domain, seed)
+    kept = h.sign(range(domain)) != 0
+    assert kept.sum() == n and (h.sign(range(domain))[kept] == 1).all()
+    assert sorted(h.bucket(range(domain))[kept]) == [*range(n)]
+    assert n == domain or (kept != (Sparse(n, domain, seed + 1).sign(range(domain)) != 0)).any()
+
+
+def test_a_sparse_hash_with_entries_to_spare_keeps_all():
+    h = Sparse(9, 4)
+    assert h.sign(range(4)).all() and len({*h.bucket(range(4))}) == 4
 
 
 @pytest.mark.parametrize("scope", ["network", "layer"])

@@ -8,6 +8,7 @@ import pytest
 from minihash.hashes import (
     HASHES,
     Balanced,
+    Blocks,
     Compose,
     Dirichlet,
     HashedNets,
@@ -16,6 +17,9 @@ from minihash.hashes import (
     Modulus,
     Neighborhood,
     Quantile,
+    Roast,
+    Robe,
+    Sparse,
     Toeplitz,
     Uniform,
 )
@@ -30,7 +34,25 @@ VALID = {
     Dirichlet: {"buckets": 5, "alpha": 1.0, "seed": 1, "signed": True},
     Neighborhood: {"buckets": 5, "radius": 2, "seed": 1, "signed": True},
     HashedNets: {"buckets": 5, "fan_in": 3, "fan_out": 2, "seed": 1, "tag": "W"},
+    Sparse: {"buckets": 5, "domain": 9, "seed": 1},
     Lookup: {"buckets": 5, "assignment": [0, 4], "signs": [1, 0]},
+    Blocks: {"buckets": 6, "size": 2, "assignment": [0, 2], "signs": [1, 0]},  # test_blocks.py
+    Robe: {  # test_blocks.py spoils its sizes and numbers, and those of Roast
+        "buckets": 50,
+        "block": 4,
+        "row": 6,
+        "seed": 1,
+        "signed": True,
+        "numbers": (45007, 1, 2, 3),
+    },
+    Roast: {
+        "buckets": 50,
+        "columns": 6,
+        "tile": (2, 4),
+        "seed": 1,
+        "signed": True,
+        "numbers": (45007, 1, 2, 3),
+    },
     Compose: {"inner": Modulus(5), "outer": Identity(5)},
     Toeplitz: {  # test_toeplitz.py spoils its geometry
         "shape": (2, 5, 5),
@@ -41,7 +63,13 @@ VALID = {
         "groups": 2,
     },
 }
-FIELDS = [(cls, name) for cls, fields in VALID.items() for name in fields]
+BLOCKS = (Blocks, Robe, Roast)
+FIELDS = [
+    (cls, name)
+    for cls, fields in VALID.items()
+    for name in fields
+    if (name, cls in BLOCKS) != ("buckets", True)  # the fewest depend on the other fields
+]
 COUNTS = {
     "buckets": (1, 2**31 - 1),
     "seed": (0, 2**32 - 1),

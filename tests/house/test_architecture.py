@@ -170,7 +170,7 @@ def test_nothing_is_left_to_do(path):
 # Rooms that mypy checks, and the arguments of scalar bodies, which have no types.
 TYPED = ["hashes", "weights", "checks", "derived", "sources", "layers", "networks"]
 OF_BODIES = {"i", "residue", "state", "word", "found", "seed", "h", "n"}
-OF_BODIES |= {"a", "r", "p", "kept", "before", "dstate", "x", "y", "dy"}
+OF_BODIES |= {"a", "b", "r", "p", "kept", "before", "dstate", "x", "y", "dy"}
 
 
 @pytest.mark.parametrize("path", [p for p in ENGINE if room_of(p) in TYPED], ids=name)

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from minihash.layers import mean_squared_error, softmax_cross_entropy
+from minihash.layers import Distillation, mean_squared_error, softmax_cross_entropy
+from minihash.layers.distillation import lessons
 from reference import losses as loops
 from tests.support.bounds import ELEMENTARY as C
 from tests.support.bounds import assert_within, autograd, eps, gamma, total_eps
@@ -62,6 +63,72 @@ def test_cross_entropy_is_pytorchs_and_the_loops(case):
             lambda e: e * (2 * C + largest + 2) * p + 1.5 * e * (p + onehot), logits.dtype
         )
         assert_within(dlogits, expected_dlogits, slopes / batch + np.finfo(logits.dtype).tiny)
+
+
+@given(logits_and_labels(), st.data(), st.sampled_from([0.5, 1.0, 4.0]), st.floats(0, 1))
+def test_distillation_is_pytorchs_and_the_loops(case, data, T, mix):
+    """Errors as above, of the softer softmax too, in float64 from logits that are rounded once."""
+    logits, labels = case
+    teacher = data.draw(real(logits.shape, logits.dtype, 30.0))
+    loss_of = Distillation(T, mix)
+    loss, cache = loss_of.forward(logits, lessons(labels, teacher))
+    dlogits = loss_of.backward(cache)
+    assert type(loss) is float and dlogits.dtype == logits.dtype
+    assert loss_of.backward(cache).tobytes() == dlogits.tobytes()
+    target, wide = torch.tensor(labels.astype(np.int64)), logits.astype(np.float64)
+    soft_target = torch.softmax(torch.tensor(teacher.astype(np.float64)) / T, 1)
+
+    def by_hinton(z):
+        soft = functional.cross_entropy(z / T, soft_target)
+        return (1 - mix) * functional.cross_entropy(z, target) + mix * T**2 * soft
+
+    arguments = logits, labels, teacher, T, mix
+    by_loops = loops.distillation(*arguments), [loops.distillation_backward(*arguments)]
+    batch, classes = logits.shape
+    largest = max((a.max(1) - a.min(1)).max() for a in (wide, teacher.astype(np.float64)))
+    p, r = loops.softmax(logits), loops.softmax(wide / T)
+    q, onehot = soft_target.numpy(), np.eye(classes)[labels.astype(int)]
+    sums = (gamma(batch + 2 * classes + 9, E64) + 4 * E64) * (1 + largest + np.log(classes))
+    sums += 2 * E64 * abs(wide).max()
+    for expected, (slopes,) in (autograd(by_hinton, 1.0, logits), by_loops):
+        e = total_eps(logits.dtype)  # of a logit less the largest, and so of log r
+        bound = (1 - mix + mix * max(T, T**2)) * ((C + 3 * (1 + 1 / T) * largest) * e + 4 * sums)
+        assert_within(loss, expected, bound)
+        hard = (1 - mix) * e * ((2 * C + largest + 2) * p + 2 * (p + onehot))
+        soft = mix * T * e * (2 * C + 3 * (1 + largest / T)) * (q + r)
+        assert_within(dlogits, slopes, 2 * (hard + soft) / batch + np.finfo(logits.dtype).tiny)
+
+
+def test_of_a_teacher_alone_and_of_labels_alone():
+    z = frozen(np.random.default_rng(0).standard_normal((4, 3)))
+    labels = np.array([2, 0, 1, 1])
+    taught = lessons(labels, z)
+    loss, cache = Distillation(mix=0.0).forward(z, taught)
+    plain, expected = softmax_cross_entropy.forward(z, labels)
+    assert loss == plain
+    assert np.array_equal(
+        Distillation(mix=0.0).backward(cache), softmax_cross_entropy.backward(expected)
+    )
+    alone = Distillation(mix=1.0)
+    assert not alone.backward(alone.forward(z, taught)[1]).any()  # it answers as the teacher does
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda z: Distillation(0.0), "temperature of Distillation must be positive, got 0; .*"),
+        (lambda z: Distillation(mix=1.5), r"mix of Distillation must lie in \[0, 1\], got 1.5; .*"),
+        (lambda z: Distillation().forward(z, np.array([0, 1])), "taught must come of lessons, .*"),
+        (
+            lambda z: Distillation().forward(z, lessons(np.array([0, 1]), np.ones((2, 2)))),
+            r"the teacher's logits must have shape \(2, 3\), got \(2, 2\); .*",
+        ),
+        (lambda z: lessons(np.array([0, 3]), z), r"labels must lie in 0 .. 2, got 0 .. 3; .*"),
+    ],
+)
+def test_distillation_refuses_in_one_line(make, message):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
+        make(np.ones((2, 3)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

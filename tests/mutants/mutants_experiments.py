@@ -79,9 +79,9 @@ EXPERIMENT_MUTANTS = [
         f"{SWEEP} -k other_data",
     ),
     Mutant(
-        "experiments/outcome.py",
-        "run = after_epoch(run, report, data, held)",
-        "run = after_epoch(run, report, data, None)",
+        "runs/train.py",
+        "after_epoch(run, report, data, held), time",
+        "after_epoch(run, report, data, None), time",
         "validation that is left out of a sweep",
         f"{SWEEP} -k metrics_of_minihash_train",
     ),
@@ -101,8 +101,8 @@ EXPERIMENT_MUTANTS = [
     ),
     Mutant(
         "experiments/results.py",
-        "ddof=1",
-        "ddof=0",
+        "values.std(ddof=1)",
+        "values.std(ddof=0)",
         "the spread of all seeds for that of a sample",
         f"{RESULTS} -k differ_in_their_seeds",
     ),

@@ -88,7 +88,7 @@ MODEL_MUTANTS = [
         "tests/networks/test_numbering.py -k known_answers and arbnet",
     ),
     Mutant(
-        "networks/sequential.py",
+        "sources/source.py",
         "grads[name] = core.add(grads[name], grad) if name in grads else grad",
         "grads[name] = grad",
         "the last network's gradient alone for a table of two",

@@ -5,7 +5,7 @@ from tests.mutants.mutant import Mutant
 TRAINING_MUTANTS = [
     Mutant(
         "layers/dense.py",
-        "core.add(dW, dB) if b.table == w.table else dB",
+        "core.add(grads[b.table], dB) if b.table in grads else dB",
         "dB",
         "the gradient of the weight lost where the bias shares its table",
         "tests/layers/test_dense.py -k whole_numbers",
@@ -68,8 +68,8 @@ TRAINING_MUTANTS = [
     ),
     Mutant(
         "training/schedules.py",
-        "training_accuracy > state",
-        "training_accuracy >= state",
+        "accuracy > state",
+        "accuracy >= state",
         "an epoch that equals the best taken for a better one",
         "tests/training/test_schedules.py -k plateau_drops_when_the_loops_do",
     ),
@@ -107,5 +107,40 @@ TRAINING_MUTANTS = [
         "metadata={}",
         "files of old optimisers that are written otherwise",
         "tests/files/test_old_checkpoints.py",
+    ),
+    Mutant(
+        "layers/distillation.py",
+        "self.mix * self.temperature / len(away)",
+        "self.mix / len(away)",
+        "a softened gradient that shrinks with the temperature",
+        "tests/layers/test_losses.py -k distillation_is",
+    ),
+    Mutant(
+        "layers/distillation.py",
+        "self.mix * self.temperature**2 * soft",
+        "self.mix * soft",
+        "a softened loss that shrinks with the temperature",
+        "tests/layers/test_losses.py -k distillation_is",
+    ),
+    Mutant(
+        "runs/train.py",
+        "state=replace(run.state, schedule=seen)",
+        "state=run.state",
+        "a plateau of validation that forgets what it has seen",
+        "tests/runs/test_validation.py -k rate_falls",
+    ),
+    Mutant(
+        "runs/teaching.py",
+        "read_bytes(), of_data)",
+        "read_bytes())",
+        "a run that takes any data for those of its teacher",
+        "tests/runs/test_teaching.py -k teaching_is_of_both",
+    ),
+    Mutant(
+        "hashes/sparse.py",
+        "places < self.buckets",
+        "places <= self.buckets",
+        "a connection too many",
+        "tests/hashes/test_balanced.py -k sparse",
     ),
 ]

@@ -23,17 +23,13 @@ GIVEN = {
     "optimiser": SGD(),
     "tables": ("a", "b"),
     "weight": W,
+    "shape": (2,),
     "alpha": 1.0,
     "radius": 1,
 }
-GIVEN |= {"strength": 1.0, "max_norm": 1.0, "decay": 0.1, "rate": 0.5, "features": 2, "buckets": 4}
-GIVEN |= {
-    "fan_in": 2,
-    "fan_out": 2,
-    "domain": 9,
-    "shape": (2, 3),
-    "assignment": np.zeros(1, np.uint8),
-}
+GIVEN |= {"strength": 1.0, "max_norm": 1.0, "decay": 0.1, "rate": 0.5, "features": 2}
+GIVEN |= {"buckets": 200, "columns": 3, "fan_in": 2, "fan_out": 2, "domain": 9, "shape": (2, 3)}
+GIVEN |= {"assignment": np.zeros(1, np.uint8)}
 # What else a number needs.
 BESIDE = {("SGD", "dampening"): {"momentum": 0.9}}
 

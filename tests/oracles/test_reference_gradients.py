@@ -53,6 +53,10 @@ PASSES = {
         lambda x: losses.cross_entropy(x, [2, 0, 1, 1]),
         lambda dy, x: dy * losses.cross_entropy_backward(x, [2, 0, 1, 1]),
     ),
+    "distillation": (
+        lambda x: losses.distillation(x, [2, 0, 1, 1], WEIGHT.T, 3.0, 0.75),
+        lambda dy, x: dy * losses.distillation_backward(x, [2, 0, 1, 1], WEIGHT.T, 3.0, 0.75),
+    ),
     "mean squared error": (
         lambda x: losses.mean_squared_error(x, WEIGHT.T),
         lambda dy, x: dy * losses.mean_squared_error_backward(x, WEIGHT.T),

@@ -15,6 +15,7 @@ from minihash.core import gather
 from minihash.hashes import (
     HASHES,
     Balanced,
+    Blocks,
     Compose,
     Dirichlet,
     Hash,
@@ -24,6 +25,9 @@ from minihash.hashes import (
     Modulus,
     Neighborhood,
     Quantile,
+    Roast,
+    Robe,
+    Sparse,
     Toeplitz,
     Uniform,
 )
@@ -73,6 +77,22 @@ def toeplitzes(draw: st.DrawFn) -> Toeplitz:
 
 
 @st.composite
+def block_hashes(draw: st.DrawFn) -> Hash:
+    """Blocks, Robe or Roast."""
+    size, more = draw(st.integers(1, 20)), draw(st.integers(1, 30))
+    if draw(st.booleans()):
+        kept = draw(lookups(draw(st.integers(0, 12))))
+        return Blocks(kept.buckets * size, size, kept.assignment, kept.signs)
+    numbers = draw(st.none() | st.just((45007, 1, 45006, 2)))
+    seed, signs, columns = draw(seeds), draw(signed), draw(st.integers(1, 70))
+    if draw(st.booleans()):
+        row = draw(st.none() | st.just(columns))
+        return Robe(size + more - 1, size, row, seed, signs, numbers)
+    tile = draw(st.integers(1, 9)), size
+    return Roast(math.prod(tile) + more, columns, tile, seed, signs, numbers)
+
+
+@st.composite
 def written(draw: st.DrawFn) -> Hash:
     """A hash that is defined for a few identifiers only."""
     fan_in, fan_out = draw(st.integers(1, 110)), draw(st.integers(1, 12))
@@ -80,7 +100,11 @@ def written(draw: st.DrawFn) -> Hash:
         st.builds(Identity, st.integers(1, 300))
         | st.builds(Balanced, table_sizes, domains, seeds, signed)
         | st.builds(Quantile, table_sizes, domains, alphas, seeds, signed)
+        | st.integers(1, 300).flatmap(
+            lambda n: st.builds(Sparse, st.integers(1, n), st.just(n), seeds)
+        )
         | st.integers(0, 60).flatmap(lookups)
+        | block_hashes()
         | toeplitzes()
         | st.builds(
             HashedNets,
@@ -117,6 +141,8 @@ def spec_of(hash_: Hash) -> dict:
     """{"type", field: value ...}, as vectors and files write a hash."""
     fields = {name: getattr(hash_, name) for name in hash_.__dataclass_fields__}
     for name, value in fields.items():
+        if isinstance(value, tuple):
+            fields[name] = list(value)
         if isinstance(value, Hash):
             fields[name] = spec_of(value)
         elif isinstance(value, np.ndarray):
@@ -148,6 +174,11 @@ def _lookup(shape: tuple[int, ...], n: int, seed: int, signs: bool) -> Lookup:
     return Lookup(n, rng.integers(0, n, size), rng.integers(-1, 2, size) if signs else None)
 
 
+def _blocks(shape: tuple[int, ...], n: int, seed: int) -> Blocks:
+    kept = _lookup((-(-math.prod(shape) // 6),), n, seed, True)
+    return Blocks(6 * n, 6, kept.assignment, kept.signs)
+
+
 # name -> the hash of that kind for a weight's shape, n buckets (Identity: as it needs) and a seed
 KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "identity": lambda shape, n, seed: Identity(math.prod(shape)),
@@ -157,6 +188,7 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "uniform-signed": lambda shape, n, seed: Uniform(n, seed, True),
     "balanced": lambda shape, n, seed: Balanced(n, math.prod(shape), seed, True),
     "quantile": lambda shape, n, seed: Quantile(n, math.prod(shape), 0.3, seed),
+    "sparse": lambda shape, n, seed: Sparse(min(n, math.prod(shape)), math.prod(shape), seed),
     "dirichlet": lambda shape, n, seed: Dirichlet(n, 0.3, seed),
     "neighborhood-signed": lambda shape, n, seed: Neighborhood(n, seed % n // 2, seed, True),
     "neighborhood-wide": lambda shape, n, seed: Neighborhood(n, n + seed % 7, seed),
@@ -164,7 +196,11 @@ KINDS: dict[str, Callable[[tuple[int, ...], int, int], Hash]] = {
     "toeplitz": lambda shape, n, seed: Toeplitz((2, math.prod(shape)), (2, 3), padding=1),
     "lookup": lambda shape, n, seed: _lookup(shape, n, seed, False),
     "lookup-signed": lambda shape, n, seed: _lookup(shape, n, seed, True),
+    "blocks-signed": lambda shape, n, seed: _blocks(shape, n, seed),
+    "robe": lambda shape, n, seed: Robe(n + 4, 5, None, seed),
+    "roast-signed": lambda shape, n, seed: Roast(n + 12, shape[-1], (3, 4), seed, True),
     "compose": lambda shape, n, seed: Compose(Modulus(2 * n), Uniform(n, seed, True)),
 }
-BOUNDED = ("identity", "balanced", "quantile", "hashednets", "toeplitz", "lookup", "lookup-signed")
+BOUNDED = ("identity", "balanced", "quantile", "sparse", "hashednets", "toeplitz", "lookup")
+BOUNDED += ("lookup-signed", "blocks-signed", "robe", "roast-signed")
 ANYWHERE = [k for k in KINDS if k not in BOUNDED]

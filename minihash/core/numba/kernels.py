@@ -10,7 +10,8 @@ of the word and that of the number.
 
 Each loop has one kind of work: the arithmetic of a hash or of signs, which LLVM then turns into
 SIMD, or the memory accesses at the buckets, which would make the arithmetic scalar at ten times the
-cost. Where buckets run (identity, modulus) nothing is located, and windows of the table are copied.
+cost. Where buckets run (identity, modulus, blocks) nothing is located, and windows of the table are
+copied.
 
 `draw`, `place`, `pick` and `sign` are bound to those of a hash (`of`). constants = (what draw and
 place read, what sign reads).
@@ -26,7 +27,7 @@ from minihash.compile.body import bound, compiled
 from minihash.compile.jit import njit
 from minihash.core.numba.guard import check_buckets, run_of, trusted
 from minihash.core.numba.parts import workspace
-from minihash.hashes.hash import Hash
+from minihash.hashes.hash import Hash, bucket_body
 from minihash.hashes.xxh32 import U32, U64
 
 HIGH, LOW = U64(0xFFFFFFFF << 32), U64(0xFFFFFFFF)  # the words of an identifier
@@ -49,7 +50,7 @@ class Loops(NamedTuple):
         if not trusted(self.hash_):
             check_buckets(self.hash_, firsts, columns)
         if self.locate_words is None:
-            return firsts, self.hash_.state[0], U64(self.hash_.run)
+            return firsts, self.hash_.state, U64(self.hash_.run)
         words = workspace("words", (firsts.size, columns), np.uint32)
         self.locate_words(firsts, words, self.hash_.state)
         return (words,)
@@ -86,7 +87,13 @@ def made(
         return compiled(bound(body, f"{body.__name__}-{draw.__qualname__}", **names), njit)
 
     if runs:
-        return None, of_hash(read_runs), of_hash(add_runs)
+        names = {"bucket": bucket_body(draw, place, pick), "sign": sign or always}
+        begun = bound(begin, f"begin-{draw.__qualname__}", **names)
+        loops = (
+            bound(f, f"{f.__name__}-{draw.__qualname__}", begin=begun)
+            for f in (read_runs, add_runs)
+        )
+        return None, *(compiled(loop, njit) for loop in loops)
     placed = locate_picked if pick else locate_placed
     locate = of_hash(placed if place else locate_drawn)
     return locate, compiled(read_words, njit), compiled(add_words, njit)
@@ -207,27 +214,49 @@ def top_bit(bits):
     return bits.dtype.type(ones ^ bits.dtype.type(ones >> bits.dtype.type(1)))
 
 
-def read_runs(table, tile, firsts, state, run):
+def read_runs(table, tile, firsts, constants, run):
+    """By bits, so that a random sign is no branch that is predicted wrongly."""
     rows, columns = tile.shape
+    at, signs = np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.int8)
+    ones, top = ~tile.dtype.type(0), top_bit(tile)
     for r in range(rows):
         start = 0
         while start < columns:
-            i = firsts[r] + U64(start)
-            b = draw(i, i % state[0], state)
-            chunk = tile[r, start : start + np.int64(run - i % run)]
-            for c in range(chunk.size):
-                chunk[c] = table[b + U64(c)]  # unsigned: no check for a negative index
-            start += chunk.size
+            skip, count = begin(firsts[r] + U64(start), columns - start, at, signs, constants, run)
+            for k in range(count):
+                b, minus = at[k] + skip, tile.dtype.type(signs[k] < 0) * top
+                keep = tile.dtype.type(signs[k] != 0) * ones
+                chunk = tile[r, start : start + np.int64(run - skip)]
+                for c in range(chunk.size):  # unsigned: no check for a negative index
+                    chunk[c] = (table[b + U64(c)] ^ minus) & keep
+                start, skip = start + chunk.size, U64(0)
 
 
-def add_runs(tile, bits, dtable, firsts, state, run):
+def add_runs(tile, bits, dtable, firsts, constants, run):
     rows, columns = tile.shape
+    at, signs = np.empty(CHUNK, np.uint64), np.empty(CHUNK, np.int8)
     for r in range(rows):
         start = 0
         while start < columns:
-            i = firsts[r] + U64(start)
-            b = draw(i, i % state[0], state)
-            chunk = tile[r, start : start + np.int64(run - i % run)]
-            for c in range(chunk.size):
-                dtable[b + U64(c)] += chunk[c]
-            start += chunk.size
+            skip, count = begin(firsts[r] + U64(start), columns - start, at, signs, constants, run)
+            for k in range(count):
+                b, s = at[k] + skip, tile.dtype.type(signs[k])
+                chunk = tile[r, start : start + np.int64(run - skip)]
+                if s != 0:
+                    for c in range(chunk.size):
+                        dtable[b + U64(c)] += s * chunk[c]
+                start, skip = start + chunk.size, U64(0)
+
+
+def begin(i, columns, at, signs, constants, run):
+    """Buckets and signs of the runs of i .. i + columns - 1, or of the first of them: how much of
+    the first run is before i, and how many there are."""
+    state, key = constants
+    skip = i % run
+    left = (skip + U64(columns) - U64(1)) // run + U64(1)
+    count = np.int64(min(left, U64(at.size)))
+    for k in range(count):
+        at[k] = bucket(i - skip + U64(k) * run, state)
+    for k in range(count):
+        signs[k] = sign(i - skip + U64(k) * run, key)
+    return skip, count

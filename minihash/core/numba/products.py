@@ -104,8 +104,7 @@ def planned(w: VirtualWeight, shape: Shape, dtype: np.dtype) -> Plan:
             count, length = w.shape[::-1] if w.transposed else w.shape
             firsts = U64(w.first_id) + np.arange(count, dtype=np.uint64) * U64(length)
             check_buckets(w.hash, firsts, length)
-        constants = w.hash.state[0] if runs else w.hash.state
-        place = U64(w.first_id), U64(max(w.strides)), w.transposed, constants, U64(w.hash.run)
+        place = U64(w.first_id), U64(max(w.strides)), w.transposed, w.hash.state, U64(w.hash.run)
         tile = max((stop - start) * beside for start, stop, beside in (*rows, *columns))
         loops = compiled_for(*w.hash.stages, w.hash.pick, runs, dtype)
         return Plan(*loops, place, rows, columns, tile, 0 if runs else tile, apart(w, shape))
@@ -238,7 +237,7 @@ def found_in_runs(firsts, length, own, weight):
 
 
 def copied(tables, tile, bits, where):
-    read_tile(tables[0], tile, where[0], where[1], where[2])
+    read_tile(tables[1], bits.reshape(tile.shape), where[0], where[1], where[2])
 
 
 def added_to_runs(tile, bits, dtable, where):

@@ -22,6 +22,7 @@ from minihash.core.numba.kernels import bits
 from minihash.core.numba.parts import workspace
 from minihash.core.numba.registers import dot
 from minihash.core.threads import run_kernels, split
+from minihash.hashes.hash import bucket_body
 from minihash.hashes.xxh32 import U64
 from minihash.weights import VirtualWeight
 
@@ -71,7 +72,8 @@ def dots(
 ) -> Callable:
     """The compiled loop of a hash."""
     if runs:
-        body, names = dots_runs, {"draw": draw}
+        body = dots_runs
+        names = {"bucket": bucket_body(draw, place, pick), "sign": sign or kernels.always}
     else:
         locate, read, _ = kernels.made(draw, place, sign, pick, runs)
         body, names = dots_read, {"locate": locate, "read": read}
@@ -104,14 +106,15 @@ def dots_runs(place, table, table_bits, x, y, tile, tile_bits, words, constants,
     """Of the rows begin, begin + period, ... for begin in start .. stop - 1. A window of the table
     is read where it lies."""
     start, stop, period, first, width = place
-    state = constants[0]
+    state, key = constants
     for begin in range(start, stop):
         for r in range(begin, y.size, period):
             y[r] = 0
             left = 0
             while left < x.size:
                 i = first + U64(r) * width + U64(left)
-                b = np.int64(draw(i, i % state[0], state))
+                b, s = np.int64(bucket(i, state)), sign(i, key)
                 piece = x[left : left + np.int64(run - i % run)]
-                y[r] += dot(table[b : b + piece.size], piece)
+                if s != 0:
+                    y[r] += y.dtype.type(s) * dot(table[b : b + piece.size], piece)
                 left += piece.size
