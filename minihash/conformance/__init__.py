@@ -1,4 +1,4 @@
-"""Room 10: whether another implementation computes what the specification says.
+"""Whether another implementation computes what the specification says.
 
     cases.py      the known-answer cases: files of reference/vectors, which are in the package
     compare.py    an answer beside the right one: the first entry that is off, and by how much
