@@ -40,7 +40,7 @@ def check(
     >>> check(w, index=np.arange(6).reshape(2, 3) % 4, sign=np.ones((2, 3)))
     >>> check(w, np.arange(4.0), np.ones((1, 3)), y=np.array([[3.0, 5.0]]))
     Traceback (most recent call last):
-    AssertionError: y[0, 1] is 5.0, expected 4.0 (off by 1, and 8.9e-16 may be)
+    AssertionError: y[0, 1] is 5.0, expected 4.0 (off by 1, and 1.8e-15 may be)
     """
     ids = w.identifiers() if w.size <= 2**28 else None
     if index is not None or sign is not None:
