@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from minihash import core as core
     from minihash import data as data
     from minihash import experiments as experiments
+    from minihash import exports as exports
     from minihash import files as files
     from minihash import hashes as hashes
     from minihash import layers as layers

@@ -9,6 +9,7 @@
     minihash sweep        train a grid of networks
     minihash compare      runs side by side
     minihash reproduce    a published figure, its claims tested
+    minihash export       a trained network as a file of C
     minihash selftest     known answers, asked of minihash
     minihash conform      known answers, asked of another program
     minihash backends     what it can run on here
@@ -35,6 +36,7 @@ from minihash.cli.streams import open_missing
 
 HOMES = {
     "predict": "predict",
+    "export": "export",
     **dict.fromkeys(("sweep", "compare", "reproduce"), "sweeps"),
     **dict.fromkeys(("selftest", "conform"), "conform"),
 }

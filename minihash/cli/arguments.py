@@ -91,6 +91,12 @@ def parser() -> argparse.ArgumentParser:
     _add_plot(sub, "the table and three virtual matrices, a colour a bucket")
     _add_backend(sub)
     grids.add(command, train._actions)
+    sub = command(
+        "export", "export", "a trained mlp or cnn as one file of C, as small as its tables"
+    )
+    _add_model(sub)
+    sub.add_argument("--to", choices=("c",), default="c", help="c: C99 without heap or library")
+    sub.add_argument("--out", metavar="FILE", help="(default: the run's name, with an ending)")
     sub = command("selftest", "selftest", "known answers, asked of every backend that is here")
     _add_machine(sub)
     text = "known answers, asked of another program by lines of JSON"

@@ -85,7 +85,7 @@ def to_c(model: Classifier) -> str:
     True
     """
     if not isinstance(model, Classifier):
-        raise ValueError(f"only classifiers have C, got a {type(model).__name__.lower()}")
+        raise ValueError(f"only classifiers have C, got {type(model).__name__}")
     params = {name: np.asarray(v, np.float32) for name, v in model.params.items()}
     program, functions, calls = _Program(params), [], []
     shape: tuple[int, ...] = (model.features,)

@@ -29,6 +29,7 @@ ROOMS = [
     "sharing",
     "conformance",
     "runs",
+    "exports",
     "experiments",
     "cli",
     "__main__",
