@@ -49,17 +49,8 @@ if TYPE_CHECKING:
     from minihash.training import Training as Training
     from minihash.weights import VirtualWeight as VirtualWeight
 
-ROOMS: tuple[str, ...] = (
-    "conformance",
-    "core",
-    "data",
-    "experiments",
-    "files",
-    "hashes",
-    "layers",
-    "networks",
-)
-ROOMS += ("runs", "sources", "training", "weights")
+ROOMS: tuple[str, ...] = ("conformance", "core", "data", "experiments", "exports", "files")
+ROOMS += ("hashes", "layers", "networks", "runs", "sources", "training", "weights")
 HOMES = {  # where a name is that is neither a room nor a layer
     "LanguageModel": "networks.language_model",
     "Sequential": "networks.sequential",
