@@ -19,9 +19,11 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # as `typing` has it, which takes longer to import than all of this
 if TYPE_CHECKING:
+    from minihash import conformance as conformance
     from minihash import core as core
     from minihash import data as data
     from minihash import experiments as experiments
+    from minihash import exports as exports
     from minihash import files as files
     from minihash import hashes as hashes
     from minihash import layers as layers
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from minihash import sources as sources
     from minihash import training as training
     from minihash import weights as weights
+    from minihash.conformance import check as check
     from minihash.data import assemble as assemble
     from minihash.data import load as load
     from minihash.files.spec import register as register
@@ -46,8 +49,8 @@ if TYPE_CHECKING:
     from minihash.training import Training as Training
     from minihash.weights import VirtualWeight as VirtualWeight
 
-ROOMS: tuple[str, ...] = ("core", "data", "experiments", "files", "hashes", "layers", "networks")
-ROOMS += ("runs", "sources", "training", "weights")
+ROOMS: tuple[str, ...] = ("conformance", "core", "data", "experiments", "exports", "files")
+ROOMS += ("hashes", "layers", "networks", "runs", "sources", "training", "weights")
 HOMES = {  # where a name is that is neither a room nor a layer
     "LanguageModel": "networks.language_model",
     "Sequential": "networks.sequential",
@@ -55,6 +58,7 @@ HOMES = {  # where a name is that is neither a room nor a layer
     "VirtualWeight": "weights",
     "arbnet": "networks.arbnet",
     "assemble": "data",
+    "check": "conformance",
     "check_hash": "hashes",
     "cnn": "networks.cnn",
     "fit": "runs.fit",

@@ -163,13 +163,13 @@ LOOPS = {
 
 
 def from_spec(spec: dict) -> Hash:
-    """The hash of a JSON object {"name": ..., "fields": {...}}, as a function of the identifier.
+    """The hash of a JSON object {"type": ..., field: value ...}, as a function of the identifier.
 
-    >>> from_spec({"name": "Modulus", "fields": {"buckets": 10}})(13)
+    >>> from_spec({"type": "Modulus", "buckets": 10})(13)
     (3, 1)
     """
-    fields = dict(spec["fields"])
+    fields = {name: value for name, value in spec.items() if name != "type"}
     for part in ("inner", "outer"):
         if part in fields:
             fields[part] = from_spec(fields[part])
-    return partial(LOOPS[spec["name"]], **fields)
+    return partial(LOOPS[spec["type"]], **fields)

@@ -9,6 +9,9 @@
     minihash sweep        train a grid of networks
     minihash compare      runs side by side
     minihash reproduce    a published figure, its claims tested
+    minihash export       a trained network as a file of C
+    minihash selftest     known answers, asked of minihash
+    minihash conform      known answers, asked of another program
     minihash backends     what it can run on here
 
 Results go to standard output, everything else to standard error. Whatever is wrong with the input
@@ -31,7 +34,12 @@ from importlib import import_module
 from minihash.cli.arguments import parser
 from minihash.cli.streams import open_missing
 
-HOMES = {"predict": "predict", **dict.fromkeys(("sweep", "compare", "reproduce"), "sweeps")}
+HOMES = {
+    "predict": "predict",
+    "export": "export",
+    **dict.fromkeys(("sweep", "compare", "reproduce"), "sweeps"),
+    **dict.fromkeys(("selftest", "conform"), "conform"),
+}
 HINTS = {
     errno.ENOENT: "check the path",
     errno.EACCES: "check its permissions",

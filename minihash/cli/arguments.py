@@ -5,12 +5,10 @@ made from the models and hashes that there are, and --import brings others.
 """
 
 import argparse
-from collections.abc import Callable, Sequence
-from difflib import get_close_matches
-from typing import NoReturn
 
 from minihash import __version__
 from minihash.cli import grids, values
+from minihash.cli.parsing import Parser
 
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
 DATASETS = "digits, mnist, cifar10, rectangles, convex"
@@ -42,46 +40,9 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that raises what it has to say. complete: called once before its help is shown."""
-
-    complete: Callable[[], None] | None = None
-
-    def __init__(self, **options: object) -> None:
-        super().__init__(allow_abbrev=False, **options)
-
-    def format_help(self) -> str:
-        if self.complete is not None:
-            complete, self.complete = self.complete, None
-            complete()
-        return super().format_help()
-
-    def parse_known_args(
-        self, args: Sequence[str] | None = None, namespace: object = None
-    ) -> tuple:
-        """Refuse here what is not known: the command's own parser knows its options and its help,
-        and the one above it would not."""
-        found, unknown = super().parse_known_args(args, namespace)
-        if unknown:
-            flags = [text.partition("=")[0] for text in unknown if text.startswith("-")]
-            near = [match for flag in flags for match in get_close_matches(flag, self.flags, 1)]
-            hint = f": did you mean {', '.join(near)}?" if near else ""
-            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
-        return found, unknown
-
-    @property
-    def flags(self) -> list[str]:
-        """All that it takes."""
-        return [flag for action in self._actions for flag in action.option_strings]
-
-    def error(self, message: str) -> NoReturn:
-        text = message.removeprefix("argument ")
-        raise ValueError(f"{text}; see {self.prog} --help")
-
-
 def parser() -> argparse.ArgumentParser:
     """Of all commands. It raises ValueError for what it cannot parse."""
-    whole = _Parser(
+    whole = Parser(
         prog="minihash",
         description="Neural networks whose weights are shared by a hash.",
         epilog=EXAMPLES,
@@ -130,6 +91,20 @@ def parser() -> argparse.ArgumentParser:
     _add_plot(sub, "the table and three virtual matrices, a colour a bucket")
     _add_backend(sub)
     grids.add(command, train._actions)
+    sub = command(
+        "export", "export", "a trained mlp or cnn as one file of C, as small as its tables"
+    )
+    _add_model(sub)
+    sub.add_argument("--to", choices=("c",), default="c", help="c: C99 without heap or library")
+    sub.add_argument("--out", metavar="FILE", help="(default: the run's name, with an ending)")
+    sub = command("selftest", "selftest", "known answers, asked of every backend that is here")
+    _add_machine(sub)
+    text = "known answers, asked of another program by lines of JSON"
+    sub = command("conform", "conform", text)
+    text = "of this level alone (repeatable): 0 XXH32, 1 hashes, 2 products, 3 layers ... 5 files"
+    sub.add_argument("--level", type=int, choices=range(6), action="append", help=text)
+    text = "after --: the program and its arguments"
+    sub.add_argument("program", metavar="COMMAND", nargs="+", help=text)
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
     for name, sub in commands.choices.items():
@@ -188,7 +163,7 @@ def _add_machine(sub: argparse._ActionsContainer) -> None:
     )
 
 
-def _add_train(train: _Parser) -> None:
+def _add_train(train: Parser) -> None:
     def add(group: argparse._ArgumentGroup, flag: str, text: str, **options: object) -> None:
         group.add_argument(flag, help=text, **options)
 

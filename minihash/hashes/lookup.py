@@ -8,13 +8,14 @@ smallest unsigned type that holds all buckets; signs are a mask of bools unless 
 are not kept at all where each is +1.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from minihash.derived import derived
 from minihash.hashes.hash import Hash, Stages, check_buckets
-from minihash.hashes.xxh32 import U32, U64
+from minihash.hashes.xxh32 import U32, U64, stream, xxh32_columns
 
 
 def itself(i, residue, state):
@@ -67,6 +68,37 @@ class Lookup(Hash):
             least = int(signs.min()) if signs.size else 1
             dtype = np.dtype(np.int8 if least else bool)
             object.__setattr__(self, "signs", None if least == 1 else _own(signs, dtype))
+
+    @classmethod
+    def keyed(
+        cls, keys: Sequence[bytes] | np.ndarray, buckets: int, seed: int = 0, signed: bool = False
+    ) -> "Lookup":
+        """The hash of a scheme that has a key for each identifier:
+
+            bucket = XXH32(key, seed) mod buckets
+            sign   = +1 if XXH32(key, stream(seed, "sign")) is odd, else -1
+
+        keys: byte strings in the order of the identifiers, or an array of them; millions a second.
+        Raises TypeError for keys that are no bytes, and as the class does.
+
+        >>> Lookup.keyed([b"0_0", b"0_1", b"10_0"], 1000, seed=1691).assignment
+        array([604, 969, 804], dtype=uint16)
+        """
+        keys = keys.tolist() if isinstance(keys, np.ndarray) else keys
+        if not all(isinstance(key, bytes) for key in keys):
+            raise TypeError("keys must be byte strings: encode texts, as by key.encode('ascii')")
+        # a key may end in zeros, which an array of strings would lose
+        lengths = np.fromiter(map(len, keys), np.int64, len(keys))
+        flat = np.frombuffer(b"".join(keys), np.uint8)
+        starts = np.cumsum(lengths) - lengths
+        words = np.empty((1 + signed, len(keys)), np.uint32)
+        for length in np.unique(lengths):
+            own = np.flatnonzero(lengths == length)
+            columns = flat[starts[own] + np.arange(length)[:, None]]
+            for k, stream_ in enumerate((seed, stream(seed, "sign"))[: 1 + signed]):
+                words[k, own] = xxh32_columns(columns, int(stream_))
+        signs = (words[1] % 2).astype(np.int8) * 2 - 1 if signed else None
+        return cls(buckets, (words[0] % np.uint32(buckets)).astype(np.int64), signs)
 
     @classmethod
     def from_weights(cls, W: np.ndarray) -> "tuple[Lookup, np.ndarray]":

@@ -12,7 +12,7 @@ from minihash.files import checkpoint
 from tests.support.outside import BLOCKS
 
 IMPORT = ("--import", "outside_blocks")
-SHORT = ("--hash", "blocks", "--hash-option", "size=3", "--hidden", "6", "--quiet")
+SHORT = ("--hash", "stripes", "--hash-option", "size=3", "--hidden", "6", "--quiet")
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_every_command_takes_a_hash_from_outside(outside):
     found = json.loads(command("eval", "a", *IMPORT, "--json"))
     assert found["test_accuracy"] == result["test_accuracy"] > 0.5
     (table,) = json.loads(command("inspect", "a", *IMPORT, "--json"))["tables"]
-    assert table["hash"].startswith("Blocks(buckets=477, size=3, seed=0")
+    assert table["hash"].startswith("Stripes(buckets=477, size=3, seed=0")
     (shown,) = json.loads(command("predict", "a", "7", *IMPORT, "--json"))["predictions"]
     assert abs(sum(shown["probabilities"]) - 1) < 1e-9
 
@@ -49,7 +49,7 @@ def test_every_command_takes_a_hash_from_outside(outside):
 
     # The file holds the name and the fields of the class, and no way to any code.
     spec = checkpoint.read_spec("a/model.safetensors")["model"]["network"]["layers"][0]
-    fields = {"type": "Blocks", "buckets": 477, "size": 3, "seed": 0, "signed": False}
+    fields = {"type": "Stripes", "buckets": 477, "size": 3, "seed": 0, "signed": False}
     assert spec["weight"]["hash"] == fields
     assert all(b"outside" not in path.read_bytes() for path in Path("a").iterdir())
 
@@ -58,7 +58,7 @@ def test_without_the_module_its_hash_is_named_with_what_to_do(outside):
     command("train", *IMPORT, *SHORT, "--epochs", "1", "--out", "a")
     for words in (("eval", "a"), ("inspect", "a"), ("predict", "a", 7), ("train", "--resume", "a")):
         error = command(*words, status=2)
-        assert "the type 'Blocks' is not known here: if you trust it, import the module" in error
+        assert "the type 'Stripes' is not known here: if you trust it, import the module" in error
         assert error.endswith("(on the command line: --import MODULE)\n") and error.count("\n") == 1
     assert "hash must be one of identity, " in command("train", *SHORT, status=2)
     Path("outside_blocks.py").write_text("1 / 0")
@@ -69,13 +69,13 @@ def test_without_the_module_its_hash_is_named_with_what_to_do(outside):
 def test_the_help_lists_a_hash_from_outside_with_its_options(outside):
     shown = command("train", *IMPORT, "--help")
     assert (
-        "  blocks         Blocks of `size` weights, each at a place of the table drawn\n" in shown
+        "  stripes        Stripes of `size` weights, each at a place of the table drawn\n" in shown
     )
     assert "options: size=int (4), signed=bool (False)" in shown
-    assert "blocks" not in command("train", "--help")
-    wrong = ("--hash", "blocks", "--hash-option", "size=big")
+    assert "stripes" not in command("train", "--help")
+    wrong = ("--hash", "stripes", "--hash-option", "size=big")
     error = command("train", *IMPORT, *wrong, status=2)
-    assert "the option size of the blocks hash must be a whole number, got 'big'" in error
+    assert "the option size of the stripes hash must be a whole number, got 'big'" in error
 
 
 def test_a_stopped_run_says_the_whole_command_that_goes_on(outside):

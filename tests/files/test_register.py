@@ -23,7 +23,7 @@ from tests.support.outside import BLOCKS, SCALE, imported
 @pytest.fixture
 def blocks(tmp_path):
     with imported(tmp_path, "outside_blocks", BLOCKS) as module:
-        yield module.Blocks
+        yield module.Stripes
 
 
 @pytest.fixture
@@ -56,9 +56,9 @@ def test_vectors_of_a_hash_from_outside_on_each_backend(blocks, backend, transpo
 
 
 def test_a_hash_from_outside_is_known_by_its_name(blocks):
-    network = arbnet((6, 5, 3), hash="blocks", compression=0.5, size=2)
+    network = arbnet((6, 5, 3), hash="stripes", compression=0.5, size=2)
     (hash_,) = {w.hash for w in network.weights() if w.table == "table"}
-    assert hash_ == blocks(23, size=2) and HASHES["blocks"] is blocks
+    assert hash_ == blocks(23, size=2) and HASHES["stripes"] is blocks
     assert decode(encode(network, {}), {}) == network
 
 
@@ -101,10 +101,10 @@ def test_a_class_of_a_known_name_is_not_taken_for_the_known_one():
 
 def test_a_module_that_is_read_again_registers_its_classes_again(blocks, tmp_path):
     module = importlib.reload(sys.modules[blocks.__module__])
-    assert module.Blocks is not blocks
-    assert HASHES["blocks"] is TYPES["Blocks"] is module.Blocks
+    assert module.Stripes is not blocks
+    assert HASHES["stripes"] is TYPES["Stripes"] is module.Stripes
     with (
-        pytest.raises(ValueError, match="the name Blocks is that of outside_blocks"),
+        pytest.raises(ValueError, match="the name Stripes is that of outside_blocks"),
         imported(tmp_path, "outside_others", BLOCKS),
     ):
         pass

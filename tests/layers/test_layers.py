@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from minihash.hashes import Identity, Modulus
 from minihash.layers import ELU, BatchNorm1d, Dense, Dropout, ReLU, Sigmoid, Tanh
 from minihash.weights import VirtualWeight
+from reference import cases
 from reference import layers as loops
-from reference import vectors
 from reference.streams import h, stream
 from tests.support.strategies import cotangent, dtypes, frozen, frozen_dict, layouts, sizes, whole
 
@@ -161,7 +161,7 @@ def test_dropout_is_its_own_adjoint(data, seed):
     assert (dy * y).sum() == (dx * x).sum()
 
 
-@pytest.mark.parametrize("case", vectors.load("dropout")["groups"], ids=lambda c: c["catches"])
+@pytest.mark.parametrize("case", cases.load("dropout")["groups"], ids=lambda c: c["catches"])
 def test_dropout_masks_are_the_known_answers(case):
     mask = Dropout(case["rate"], case["seed"]).mask(tuple(case["shape"]), case["step"])
     assert mask.reshape(-1).astype(int).tolist() == case["kept"]

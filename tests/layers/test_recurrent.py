@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from minihash.core.numba import recurrence
 from reference import recurrent as loops
 from reference import torch_twins
+from reference.recurrent_balls import recurrent as balls
 from tests.support.backends import array_backend  # noqa: F401
 from tests.support.bounds import eps
-from tests.support.recurrent_balls import recurrent as balls
 from tests.support.recurrent_cases import (
     NAMES,
     by_layer,

@@ -11,8 +11,8 @@ from minihash.layers import GRU, LSTM, RNN
 from minihash.layers.unrolled import Unrolled
 from minihash.weights import VirtualWeight
 from reference import torch_twins
+from reference.recurrent_balls import recurrent as balls
 from tests.support.bounds import eps
-from tests.support.recurrent_balls import recurrent as balls
 from tests.support.recurrent_cases import (
     KINDS,
     Case,

@@ -13,8 +13,7 @@ from minihash.layers import ELU, BatchNorm1d, Dense, Dropout, Sigmoid, Tanh
 from minihash.networks.arbnet import arbnet
 from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
-from reference import finite_differences
-from tests.support import balls
+from reference import balls, finite_differences
 from tests.support.strategies import cotangent, frozen, frozen_dict
 from tests.support.twins import SHARP, U, autograd, engine, parameters, plan_of
 

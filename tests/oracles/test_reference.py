@@ -142,10 +142,10 @@ def test_identifiers_and_buckets_outside_are_refused(call):
 
 def test_compose_multiplies_signs_and_takes_the_outer_one_of_the_inner_bucket():
     inner = hashes.from_spec(
-        {"name": "Lookup", "fields": {"buckets": 3, "assignment": [2, 1, 0], "signs": [-1, 0, 1]}}
+        {"type": "Lookup", "buckets": 3, "assignment": [2, 1, 0], "signs": [-1, 0, 1]}
     )
     outer = hashes.from_spec(
-        {"name": "Lookup", "fields": {"buckets": 9, "assignment": [6, 7, 8], "signs": [1, 1, -1]}}
+        {"type": "Lookup", "buckets": 9, "assignment": [6, 7, 8], "signs": [1, 1, -1]}
     )
     composed = [hashes.compose(i, inner, outer) for i in range(3)]
     assert composed == [(8, 1), (7, 0), (6, 1)]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reference import finite_differences, recurrent, torch_twins
-from tests.support.recurrent_balls import recurrent as balls
+from reference.recurrent_balls import recurrent as balls
 
 U = 2.0**-53
 GATES = {"tanh": 1, "relu": 1, "gru": 3, "lstm": 4}

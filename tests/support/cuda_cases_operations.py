@@ -22,6 +22,7 @@ from minihash.hashes import Uniform
 from minihash.hashes.windows import Windows
 from minihash.layers import LSTM, RNN
 from minihash.weights import VirtualWeight
+from reference.recurrent_balls import recurrent as balls
 from tests.support import cuda_support
 from tests.support.cuda_support import (
     ANY,
@@ -37,7 +38,6 @@ from tests.support.cuda_support import (
     use_kernels,
     whole,
 )
-from tests.support.recurrent_balls import recurrent as balls
 from tests.support.recurrent_cases import by_layer, example, in_float64, tables_from_weights
 
 # The simulator computes in NumPy scalars, which warn where a GPU does not.

@@ -138,7 +138,7 @@ def hashes_and_identifiers(draw: st.DrawFn) -> tuple[Hash, list[int]]:
 
 
 def spec_of(hash_: Hash) -> dict:
-    """{"name", "fields"}, as the test vectors write a hash."""
+    """{"type", field: value ...}, as vectors and files write a hash."""
     fields = {name: getattr(hash_, name) for name in hash_.__dataclass_fields__}
     for name, value in fields.items():
         if isinstance(value, tuple):
@@ -147,18 +147,18 @@ def spec_of(hash_: Hash) -> dict:
             fields[name] = spec_of(value)
         elif isinstance(value, np.ndarray):
             fields[name] = value.tolist()
-    return {"name": type(hash_).__name__, "fields": fields}
+    return {"type": type(hash_).__name__} | fields
 
 
 def build(spec: dict) -> Hash:
-    """The hash of {"name", "fields"}."""
-    fields = dict(spec["fields"])
+    """The hash of {"type", field: value ...}."""
+    fields = {name: value for name, value in spec.items() if name != "type"}
     for name in ("inner", "outer"):
         if name in fields:
             fields[name] = build(fields[name])
-    if fields.get("alpha") in ("inf", "Infinity"):
+    if fields.get("alpha") == {"float": "inf"}:
         fields["alpha"] = math.inf
-    return HASHES[spec["name"].lower()](**fields)
+    return HASHES[spec["type"].lower()](**fields)
 
 
 def numba_reading(hash_: Hash, first_id: int, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from minihash.files.spec import TYPES
 from minihash.hashes import HASHES
 
 README = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-(BLOCKS,) = re.findall(r"```python\n(from dataclasses.*?class Blocks.*?)```", README, re.DOTALL)
+(BLOCKS,) = re.findall(r"```python\n(from dataclasses.*?class Stripes.*?)```", README, re.DOTALL)
 
 SCALE = '''
 """A layer that multiplies by a number."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from minihash.hashes import Dirichlet, Identity, Modulus, Uniform
 from minihash.layers import GRU, LSTM, RNN
 from minihash.weights import VirtualWeight
-from tests.support.balls import Ball
+from reference.balls import Ball
 from tests.support.strategies import cotangent, dtypes, frozen, frozen_dict, sizes
 
 KINDS = {"tanh": RNN, "relu": RNN, "gru": GRU, "lstm": LSTM}

@@ -11,8 +11,7 @@ from minihash.networks.sequential import Sequential
 from minihash.training import Training, evaluate, start, steps
 from minihash.training.optimisers import SGD
 from minihash.weights import VirtualWeight
-from reference import losses, torch_twins
-from tests.support import balls
+from reference import balls, losses, torch_twins
 from tests.support.training_cases import CLASSES, batch_of, examples, small_network, to_input
 from tests.support.twins import U, parameters, plan_of
 

@@ -26,8 +26,8 @@ from minihash.training.penalties import (
 )
 from minihash.training.schedules import Constant
 from minihash.weights import VirtualWeight
+from reference import balls
 from reference import penalties as loops
-from tests.support import balls
 from tests.support.bounds import assert_within, eps, gamma
 
 U64 = eps(np.float64)

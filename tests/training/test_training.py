@@ -19,7 +19,7 @@ from minihash.training import Training, batches, start, steps
 from minihash.training.optimisers import SGD, Adam
 from minihash.training.schedules import Constant, Decay, Plateau
 from minihash.weights import VirtualWeight
-from reference import optimisers, vectors
+from reference import cases, optimisers
 from reference import training as loops
 from reference.training import initial_bound, initial_table
 from tests.support.training_cases import examples, small_network, to_input
@@ -27,7 +27,7 @@ from tests.support.training_cases import examples, small_network, to_input
 
 def by_group(name):
     """A parameter for each group of a file of vectors, called by the bug that it catches."""
-    groups = vectors.load(name)["groups"]
+    groups = cases.load(name)["groups"]
     return pytest.mark.parametrize("group", groups, ids=[group["catches"] for group in groups])
 
 

@@ -10,9 +10,8 @@ from minihash import core
 from minihash.training import Training, start, steps
 from minihash.training.optimisers import SGD, Adam
 from minihash.training.schedules import Constant
-from reference import torch_twins
+from reference import balls, torch_twins
 from reference import training as loops
-from tests.support import balls
 from tests.support.training_cases import examples, small_network, to_input
 from tests.support.twins import SHARP, U, plan_of
 

@@ -7,7 +7,7 @@ relative to 1. Where the argument of a ReLU may have either sign, its slope may 
 
 import numpy as np
 
-from tests.support.balls import ELEMENTARY, Ball, ball
+from reference.balls import ELEMENTARY, Ball, ball
 
 
 def take(b, index):

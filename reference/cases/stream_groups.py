@@ -68,7 +68,14 @@ def xxh32_document() -> dict[str, Any]:
         "identifiers": "uint64, hashed as 8 little-endian bytes",
         "hashes": "XXH32 of each input under seed",
     }
-    return {"section": "1. XXH32", "layout": layout, "groups": groups}
+    return {
+        "level": 0,
+        "op": "xxh32",
+        "section": "1. XXH32",
+        "layout": layout,
+        "answers": ["hashes"],
+        "groups": groups,
+    }
 
 
 def streams_document() -> dict[str, Any]:
@@ -91,6 +98,7 @@ def streams_document() -> dict[str, Any]:
     for seed in SEEDS:
         groups.append(
             {
+                "op": "stream",
                 "catches": "streams made as seed + 1, seed + 2, or names hashed with a zero",
                 "seed": seed,
                 "names": names,
@@ -100,6 +108,7 @@ def streams_document() -> dict[str, Any]:
     for seed in (0, 2**32 - 1):
         groups.append(
             {
+                "op": "uniform",
                 "catches": "float32 division, or a number that can be 0 or 1",
                 "seed": seed,
                 "identifiers": IDENTIFIERS,
@@ -110,6 +119,7 @@ def streams_document() -> dict[str, Any]:
     for n in (1, 2, 3, 10, 1000, 2**16 + 1, 2**31, 2**32 - 1):
         groups.append(
             {
+                "op": "scale",
                 "catches": "a 32-bit product, a division by 2^32 - 1, or word mod n",
                 "n": n,
                 "words": words,
@@ -119,6 +129,7 @@ def streams_document() -> dict[str, Any]:
     for seed in (0, 1, 2**32 - 1):
         groups.append(
             {
+                "op": "sign",
                 "catches": "odd and even exchanged, or signs from the buckets' stream",
                 "seed": seed,
                 "identifiers": IDENTIFIERS,
@@ -131,7 +142,13 @@ def streams_document() -> dict[str, Any]:
         "scaled": "scale(word, n) of each word",
         "signs": "the sign of each identifier in a signed hash of this seed",
     }
-    return {"section": "2. Streams", "layout": layout, "groups": groups}
+    return {
+        "level": 0,
+        "section": "2. Streams",
+        "layout": layout,
+        "answers": ["streams", "uniforms", "scaled", "signs"],
+        "groups": groups,
+    }
 
 
 def initialisation_document() -> dict[str, Any]:
@@ -162,6 +179,7 @@ def initialisation_document() -> dict[str, Any]:
                 "catches": catches,
                 "seed": seed,
                 "table": table,
+                "entries": entries,
                 "bound": bound,
                 "values": values,
                 "float32_bits": bits,
@@ -171,7 +189,14 @@ def initialisation_document() -> dict[str, Any]:
         "values": "the table, float64 in the shortest decimals that read back exactly",
         "float32_bits": "the same rounded to float32, its bits as a uint32",
     }
-    return {"section": "16. Initialisation", "layout": layout, "groups": groups}
+    return {
+        "level": 4,
+        "op": "initial_table",
+        "section": "16. Initialisation",
+        "layout": layout,
+        "answers": ["values", "float32_bits"],
+        "groups": groups,
+    }
 
 
 def epoch_order_document() -> dict[str, Any]:
@@ -196,7 +221,14 @@ def epoch_order_document() -> dict[str, Any]:
             {"catches": catches, "seed": seed, "epoch": epoch, "count": count, "order": order}
         )
     layout = {"order": "the numbers of the examples, first to last, in that epoch"}
-    return {"section": "17. Order of the examples", "layout": layout, "groups": groups}
+    return {
+        "level": 4,
+        "op": "epoch_order",
+        "section": "17. Order of the examples",
+        "layout": layout,
+        "answers": ["order"],
+        "groups": groups,
+    }
 
 
 def dropout_document() -> dict[str, Any]:
@@ -239,4 +271,11 @@ def dropout_document() -> dict[str, Any]:
             }
         )
     layout = {"kept": "1 where an element is kept, 0 where it is dropped, row-major"}
-    return {"section": "10. Dropout", "layout": layout, "groups": groups}
+    return {
+        "level": 3,
+        "op": "dropout",
+        "section": "10. Dropout",
+        "layout": layout,
+        "answers": ["kept"],
+        "groups": groups,
+    }

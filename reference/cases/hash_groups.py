@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
+from reference.cases.stream_groups import IDENTIFIERS
 from reference.dirichlet import exp, log_gamma_draw, tables, weights
 from reference.hashes import from_spec
-from reference.vectors.stream_groups import IDENTIFIERS
 from reference.xxh32 import xxh32
 
 LAYOUT = {
@@ -15,6 +15,13 @@ LAYOUT = {
     "identifiers": "uint64",
     "buckets": "the bucket of each identifier, from 0",
     "signs": "the sign of each identifier: -1, 0 or +1",
+}
+OF_HASHES = {
+    "level": 1,
+    "op": "hash",
+    "section": "3. Hashes",
+    "layout": LAYOUT,
+    "answers": ["buckets", "signs"],
 }
 LAST = 2**32 - 1  # the last seed
 # Identifiers whose coin is the threshold of their column, and one less, in the columns 0, 5 and 6
@@ -38,10 +45,8 @@ def documents() -> dict[str, dict[str, Any]]:
         "lookup": lookup_groups(),
         "compose": compose_groups(),
     }
-    files = {
-        name: {"section": "3. Hashes", "layout": LAYOUT, "groups": found}
-        for name, found in groups.items()
-    }
+    files = {name: OF_HASHES | {"groups": found} for name, found in groups.items()}
+    files["dirichlet"]["also"] = ["log_gammas", "exponentials", "weights", "threshold", "alias"]
     files["dirichlet"]["layout"] = LAYOUT | {
         "log_gammas": "logg_k, float64 in the shortest decimals that read back exactly",
         "exponentials": "exp(logg_k - max logg), the same",
@@ -57,9 +62,9 @@ def spec(name: str, **fields: Any) -> dict[str, Any]:
     """A hash as the JSON object that `reference.hashes.from_spec` reads.
 
     >>> spec("Modulus", buckets=3)
-    {'name': 'Modulus', 'fields': {'buckets': 3}}
+    {'type': 'Modulus', 'buckets': 3}
     """
-    return {"name": name, "fields": fields}
+    return {"type": name} | fields
 
 
 def group(
@@ -198,10 +203,14 @@ def dirichlet_groups() -> list[dict[str, Any]]:
     signed = spec("Dirichlet", buckets=8, alpha=1.0, seed=0, signed=True)
     groups.append(group("alpha = inf that is not the uniform hash", infinite))
     groups.append(group("signs from the coin's or the buckets' stream", signed))
+    equal = spec("Dirichlet", buckets=3, alpha=1e300, seed=6)
+    large = spec("Dirichlet", buckets=2**21 + 1, alpha=inf, seed=9)
     edges = spec("Dirichlet", buckets=8, alpha=1.0, seed=30)
     groups.append(
         group("coin <= threshold in place of coin < threshold", edges, COINS_AT_THRESHOLD)
     )
+    groups.append(group("equal weights: a light item that is filled by a heavy one", equal))
+    groups.append(group("buckets from 2^21 on", large))
     return groups
 
 
@@ -220,6 +229,7 @@ def hashednets_groups() -> list[dict[str, Any]]:
     >>> hashednets_groups()[0]["identifiers"][-1]
     11
     """
+    long = [0, 9998, 9999, 99997, 99998, 99999, 119999, 120000, 3599999]
     wide = [0, 1, 8, 9, 99, 783, 784, 7055, 7056, 77616, 783999]
 
     def of(catches: str, identifiers: Iterable[int], **fields: Any) -> dict[str, Any]:
@@ -238,6 +248,7 @@ def hashednets_groups() -> list[dict[str, Any]]:
         of("a seed that is not used", range(12), buckets=7, fan_in=4, fan_out=3, seed=0),
         of("a table of one entry", range(4), buckets=1, fan_in=2, fan_out=2),
         of("scale in place of mod", range(4), buckets=2**31 - 1, fan_in=2, fan_out=2),
+        of("numbers of 5 and 6 digits", long, buckets=10**6, fan_in=120000, fan_out=30),
     ]
 
 
@@ -266,7 +277,7 @@ def lookup_groups() -> list[dict[str, Any]]:
 def compose_groups() -> list[dict[str, Any]]:
     """Groups of compose.json.
 
-    >>> compose_groups()[0]["hash"]["name"]
+    >>> compose_groups()[0]["hash"]["type"]
     'Compose'
     """
     inner = spec("Uniform", buckets=100, seed=1, signed=True)

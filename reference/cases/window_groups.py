@@ -3,8 +3,8 @@
 from math import prod
 from typing import Any
 
+from reference.cases.hash_groups import OF_HASHES, group, spec
 from reference.toeplitz import outputs, per_axis
-from reference.vectors.hash_groups import LAYOUT, group, spec
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -13,7 +13,7 @@ def documents() -> dict[str, dict[str, Any]]:
     >>> documents()["toeplitz"]["section"]
     '3. Hashes'
     """
-    return {"toeplitz": {"section": "3. Hashes", "layout": LAYOUT, "groups": toeplitz_groups()}}
+    return {"toeplitz": OF_HASHES | {"groups": toeplitz_groups()}}
 
 
 def toeplitz_groups() -> list[dict[str, Any]]:
@@ -37,6 +37,12 @@ def toeplitz_groups() -> list[dict[str, Any]]:
         of("channels of another group", [4, 3], [6, 2], stride=2, groups=2),
         of("channels of a group interleaved", [2, 3], [4, 2], groups=2),
         group("numbers cut to 32 bits", plane, edges),
+        of("strides of the two axes exchanged", [1, 4, 5], [1, 2, 2], stride=[1, 2]),
+        of("dilations exchanged", [1, 5, 4], [1, 2, 2], dilation=[3, 1]),
+        of("the channel last in the bucket", [2, 3, 3], [2, 2, 2]),
+        of("outputs counted without the dilation", [1, 6], [1, 2], dilation=4),
+        of("stride and dilation above 1 at once", [1, 9], [1, 3], stride=2, dilation=3, padding=2),
+        of("paddings exchanged", [1, 2, 4], [1, 3, 2], padding=[1, 0]),
     ]
 
 

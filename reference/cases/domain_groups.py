@@ -3,7 +3,7 @@
 from math import inf
 from typing import Any
 
-from reference.vectors.hash_groups import IDENTIFIERS, LAST, LAYOUT, group, spec
+from reference.cases.hash_groups import IDENTIFIERS, LAST, OF_HASHES, group, spec
 
 
 def documents() -> dict[str, dict[str, Any]]:
@@ -17,10 +17,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "quantile": quantile_groups(),
         "sparse": sparse_groups(),
     }
-    return {
-        name: {"section": "3. Hashes", "layout": LAYOUT, "groups": found}
-        for name, found in groups.items()
-    }
+    return {name: OF_HASHES | {"groups": found} for name, found in groups.items()}
 
 
 def balanced_groups() -> list[dict[str, Any]]:

@@ -1,0 +1,134 @@
+"""A classifier as one file of C99: no heap, no library but math.
+
+    int minihash_predict(const float *x, float *logits);
+
+x is an example in the units of the training data; the logits are those of the network; what is
+returned is the class. Two buffers of the widest layer are all the memory beside the tables. Floats
+are written in hexadecimal, to the bit. Compile with -ffp-contract=off to keep each rounding.
+
+With -DMINIHASH_MAIN the file is a program: examples as numbers on standard input, for each a line
+with its class and logits.
+"""
+
+import math
+
+import numpy as np
+
+from minihash.exports.c_hashes import KEYS, ROTATE, WORD, entry
+from minihash.exports.c_layers import body
+from minihash.runs.examples import Classifier
+from minihash.weights import VirtualWeight
+
+TYPES = {"f4": "float", "u1": "uint8_t", "u2": "uint16_t", "u4": "uint32_t", "i1": "int8_t"}
+MAIN = """
+#ifdef MINIHASH_MAIN
+#include <stdio.h>
+
+int main(void) {
+    static float x[MINIHASH_FEATURES], logits[MINIHASH_CLASSES];
+    for (;;) {
+        for (int k = 0; k < MINIHASH_FEATURES; k++)
+            if (scanf("%f", &x[k]) != 1) return 0;
+        printf("%d", minihash_predict(x, logits));
+        for (int k = 0; k < MINIHASH_CLASSES; k++) printf(" %.9g", (double)logits[k]);
+        printf("\\n");
+    }
+}
+#endif
+"""
+
+
+class _Program:
+    """The parts of the file as they come: each array, and each virtual weight, once."""
+
+    def __init__(self, params: dict[str, np.ndarray]) -> None:
+        self.params, self.data, self.functions = params, [], []
+        self.names: dict[object, str] = {}
+        self.kept: list[np.ndarray] = []  # while an array lives, its id is its own
+
+    def array(self, values: np.ndarray) -> str:
+        """The name of an array of the program."""
+        if id(values) not in self.names:
+            name = self.names[id(values)] = f"data{len(self.data)}"
+            self.kept.append(values)
+            kind, flat = TYPES[values.dtype.str[1:]], values.reshape(-1)
+            texts = [f"{float(v).hex()}f" if kind == "float" else str(v) for v in flat.tolist()]
+            lines = ",\n    ".join(", ".join(texts[k : k + 8]) for k in range(0, len(texts), 8))
+            self.data.append(f"static const {kind} {name}[{flat.size}] = {{\n    {lines}}};")
+        return self.names[id(values)]
+
+    def weight(self, w: VirtualWeight) -> str:
+        """The name of the function that reads a virtual weight, by position from its first."""
+        key = (w.hash, w.table, w.first_id)
+        if key not in self.names:
+            name = self.names[key] = f"weight{len(self.functions)}"
+            text = entry(w.hash, self.array).replace("\n", "\n    ")
+            own = f"    i += {w.first_id}u;\n" if w.first_id else ""
+            sign = "    int sign = 1;\n" if "sign" in text else ""
+            value = f"{self.array(self.params[w.table])}[k]"
+            value = f"sign ? (float)sign * {value} : 0" if sign else value
+            self.functions.append(
+                f"static float {name}(uint64_t i) {{\n    uint64_t k;\n{sign}{own}    {text}\n"
+                f"    return {value};\n}}"
+            )
+        return self.names[key]
+
+
+def to_c(model: Classifier) -> str:
+    """The program of a trained classifier, mlp or cnn.
+
+    Raises ValueError for another model, and for a hash or a layer that has no C.
+
+    >>> import minihash
+    >>> model = minihash.fit(minihash.load("digits"), hidden=(9,), epochs=1)
+    >>> "int minihash_predict(const float *x, float *logits)" in to_c(model)
+    True
+    """
+    if not isinstance(model, Classifier):
+        raise ValueError(f"only classifiers have C, got {type(model).__name__}")
+    params = {name: np.asarray(v, np.float32) for name, v in model.params.items()}
+    program, functions, calls = _Program(params), [], []
+    shape: tuple[int, ...] = (model.features,)
+    widest = model.features
+    for layer in model.network.layers:
+        text, shape = body(layer, shape, params, program.weight, program.array)
+        widest = max(widest, math.prod(shape))
+        if text is None:
+            continue
+        name = f"layer{len(functions)}_{type(layer).__name__.lower()}"
+        text = text.replace("\n", "\n    ")
+        functions.append(f"static void {name}(const float *x, float *y) {{\n    {text}\n}}")
+        source, target = ("ab", "ba")[len(calls) % 2]
+        calls.append(f"    {name}({source}, {target});")
+    last = "ab"[len(calls) % 2]
+    centre, scale = (v.astype(np.float32) for v in model.standardiser._vectors)
+    width = model.features // len(centre)
+    index = "0" if len(centre) == 1 else f"k / {width}" if width > 1 else "k"
+    named = program.array(centre), program.array(scale)
+    predict = (
+        "int minihash_predict(const float *x, float *logits) {\n"
+        f"    static float a[{widest}], b[{widest}];\n    int best = 0;\n"
+        f"    for (int k = 0; k < {model.features}; k++)\n"
+        f"        a[k] = (x[k] - {named[0]}[{index}]) / {named[1]}[{index}];\n"
+        + "\n".join(calls)
+        + f"\n    for (int k = 0; k < {model.outputs}; k++) {{\n"
+        f"        logits[k] = {last}[k];\n        if (logits[k] > logits[best]) best = k;\n    }}\n"
+        "    return best;\n}"
+    )
+    classes = ", ".join(model.class_names).replace("*/", "* /")
+    head = f"/* A network that minihash trained on {model.dataset}; classes: {classes}. */\n"
+    hashes = "\n".join(program.functions)
+    word, keys = ("word(" in hashes) * WORD, ("key(" in hashes) * KEYS
+    return "\n".join(
+        [
+            head + "#include <math.h>\n#include <stdint.h>\n",
+            f"#define MINIHASH_FEATURES {model.features}",
+            f"#define MINIHASH_CLASSES {model.outputs}\n",
+            *program.data,
+            bool(word or keys) * ROTATE + word + keys,
+            *program.functions,
+            *functions,
+            predict,
+            MAIN,
+        ]
+    )
