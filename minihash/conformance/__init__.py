@@ -9,8 +9,8 @@
 Nothing here is asked of a test framework: `minihash selftest` runs on any machine.
 """
 
-from minihash.conformance.cases import LEVELS, Case, cases
 from minihash.conformance.arrays import check
+from minihash.conformance.cases import LEVELS, Case, cases
 from minihash.conformance.compare import difference
 from minihash.conformance.report import Report, ask
 
