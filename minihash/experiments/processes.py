@@ -65,7 +65,7 @@ def in_processes(
     waiting, tries = deque(configs), dict.fromkeys(map(id, configs), 0)
     most = min(workers or cores(), cores(), len(configs))
     with tempfile.TemporaryDirectory(prefix="minihash-") as folder:
-        begin = _forked(data) if _fork_is_safe(configs) else _spawned(data, Path(folder), imports)
+        begin = _forked(data) if fork_is_safe(configs) else _spawned(data, Path(folder), imports)
         staff: dict[Connection, _Worker] = {}
         try:
             while (waiting or staff) and not stopped():
@@ -145,7 +145,7 @@ def _spawned(data: Data, folder: Path, imports: Sequence[str]) -> Callable[[], _
     return lambda: _Worker(context, mapped, imports)
 
 
-def _fork_is_safe(configs: Sequence[Config]) -> bool:
+def fork_is_safe(configs: Sequence[Config]) -> bool:
     """The threads of the core survive a fork (core/threads.py); of others nothing is known."""
     others = [thread for thread in threading.enumerate() if thread.name != "minihash"]
     backends = {config.backend or os.environ.get("MINIHASH_BACKEND") for config in configs}

@@ -74,7 +74,7 @@ def test_models_of_text_and_autoencoders_are_swept_too(here):
 
 @pytest.mark.parametrize("safe", [True, False], ids=["fork", "spawn"])
 def test_processes_give_the_bits_of_one_after_another(safe, alone, monkeypatch):
-    monkeypatch.setattr(processes, "_fork_is_safe", lambda configs: safe)
+    monkeypatch.setattr(processes, "fork_is_safe", lambda configs: safe)
     monkeypatch.setattr(processes, "cores", lambda: 2)
     done = sweep(GRID, Path("runs.jsonl"))
     assert bits(done.records) == bits(read("runs.jsonl")) == alone
@@ -104,7 +104,7 @@ def dying(monkeypatch, times):
         return outcome(config, *rest)
 
     monkeypatch.setattr(processes, "outcome", deadly)
-    monkeypatch.setattr(processes, "_fork_is_safe", lambda configs: True)
+    monkeypatch.setattr(processes, "fork_is_safe", lambda configs: True)
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -136,7 +136,7 @@ def test_a_run_that_fails_says_why(monkeypatch):
         return outcome(config, *rest)
 
     monkeypatch.setattr(processes, "outcome", failing)
-    monkeypatch.setattr(processes, "_fork_is_safe", lambda configs: True)
+    monkeypatch.setattr(processes, "fork_is_safe", lambda configs: True)
     done = sweep(GRID, Path("runs.jsonl"))
     assert done.failed == ("hash identity, compression 1.0, seed 0: MemoryError: no room",)
     assert len(done.records) == 3
@@ -173,11 +173,11 @@ def test_a_warning_is_told_once_for_all_runs(here):
 def test_a_fork_is_taken_where_no_thread_could_hold_a_lock():
     import threading
 
-    assert not processes._fork_is_safe([Config(backend="cuda")])
+    assert not processes.fork_is_safe([Config(backend="cuda")])
     stop = threading.Event()
     other = threading.Thread(target=stop.wait)
     other.start()
-    assert not processes._fork_is_safe([Config()])
+    assert not processes.fork_is_safe([Config()])
     stop.set()
     other.join()
 
