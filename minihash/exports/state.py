@@ -1,0 +1,221 @@
+"""Weights in and out: the named arrays of another framework, as torch.nn names them.
+
+    Linear, Conv1d, Conv2d    P.weight, P.bias          Dense, Conv1d, Conv2d
+    BatchNorm1d, 2d           P.weight, P.bias, P.running_mean, P.running_var
+    RNN, GRU, LSTM            P.weight_ih_l0, P.weight_hh_l0, P.bias_ih_l0, P.bias_hh_l0, and l1 ...
+    Embedding                 P.weight
+
+P is a module's name; conventions of shapes, gates and order are the same on both sides. A file may
+have lost the order of its names (safetensors sorts them): modules are matched kind by kind, those of
+a kind by their names in natural order, fc2 before fc10. Where names do not follow the layers, say
+which they are.
+
+A table that a hash reads is the one nearest to the dense weights, sum (V - V')^2 least: of each
+bucket the mean of its weights times their signs. Under the identity hash it is the weights.
+"""
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from minihash import core
+from minihash.layers import BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dense, Embedding
+from minihash.layers.layer import Layer
+from minihash.layers.recurrent import NAMES, Recurrent
+from minihash.networks.sequential import Sequential
+from minihash.weights import VirtualWeight
+
+Arrays = dict[str, np.ndarray]
+KINDS: dict[type, str] = {Conv1d: "convolution", Conv2d: "convolution", Dense: "matrix"}
+KINDS |= {Embedding: "matrix", BatchNorm1d: "norm", BatchNorm2d: "norm", Recurrent: "recurrent"}
+OF_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean"}
+OF_NORM |= {"running_var": "running_var"}
+DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
+MOST = 2**24  # bytes of a header
+
+
+def from_state(
+    network: Sequential,
+    state: Mapping[str, np.ndarray],
+    names: Sequence[str] | None = None,
+    dtype: type = np.float32,
+) -> Arrays:
+    """The parameters of a network from the arrays of another framework, copied.
+
+    state: by name, as a state_dict of PyTorch has them, floats. names: the modules that belong to
+    the layers that have arrays, in their order; "lstm.0" is the first layer of the module lstm.
+    Raises ValueError once for all that is missing, left over, or of another shape.
+
+    >>> from minihash.networks.arbnet import arbnet
+    >>> net = arbnet((3, 2), hash="identity", norm="none")
+    >>> params = from_state(net, {"fc.weight": np.ones((2, 3)), "fc.bias": np.zeros(2)})
+    >>> {name: array.tolist() for name, array in params.items()}
+    {'table': [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 'dense1.bias': [0.0, 0.0]}
+    """
+    modules, wanted = _modules(state), _layers(network)
+    pairs = _paired(wanted, modules, names)
+    wrong, params = [], {}
+    sums: dict[str, list[np.ndarray]] = {}
+    used: set[str] = set()
+    for place, layer in wanted:
+        name = pairs.get(place)
+        parts = modules.get(name, {}) if name is not None else {}
+        for part, (owner, shape) in _parts(layer).items():
+            label = f"{name or type(layer).__name__}.{part}"
+            if part not in parts:
+                wrong.append(f"{label} is missing")
+                continue
+            key, array = parts[part]
+            used.add(key)
+            if array.shape != shape:
+                wrong.append(f"{key} has shape {array.shape}, expected {shape}")
+            elif isinstance(owner, VirtualWeight):
+                dense = np.asarray(array, dtype)
+                sign = core.gather(np.ones(owner.hash.buckets, dtype), owner)
+                total, load = (core.scatter_add(a, owner) for a in (dense, sign))
+                known = sums.setdefault(owner.table, [0 * total, 0 * load])
+                sums[owner.table] = [known[0] + total, known[1] + load]
+            else:
+                params[owner] = np.array(array, dtype)
+    extra = [k for k in state if k not in used and not k.endswith("num_batches_tracked")]
+    wrong += [f"{key} is left over" for key in extra]
+    if wrong:
+        shown = "; ".join(wrong[:6]) + ("; ..." if len(wrong) > 6 else "")
+        raise ValueError(f"the arrays do not fit the network: {shown}")
+    tables = {name: total / np.maximum(load, 1) for name, (total, load) in sums.items()}
+    return {name: tables.get(name, params.get(name)) for name in network.init(0, dtype)}
+
+
+def to_state(network: Sequential, params: Arrays, names: Sequence[str] | None = None) -> Arrays:
+    """The arrays of a network as torch.nn names them, in full: what `from_state` takes.
+
+    names: of the layers that have arrays; by default their places, as a torch.nn.Sequential of the
+    same layers has them.
+
+    >>> from minihash.networks.arbnet import arbnet
+    >>> net = arbnet((3, 2))
+    >>> {name: array.shape for name, array in to_state(net, net.init()).items()}
+    {'0.weight': (2, 3), '0.bias': (2,), '2.weight': (2,), '2.bias': (2,), '2.running_mean': (2,), \
+'2.running_var': (2,)}
+    """
+    layers = _layers(network)
+    names = [str(place) for place, _ in layers] if names is None else list(names)
+    found: Arrays = {}
+    for name, (_, layer) in zip(names, layers, strict=True):
+        base, _, level = name.rpartition(".") if isinstance(layer, Recurrent) else (name, "", "")
+        if not level.isdigit() or not base:
+            base, level = name, "0"
+        for part, (owner, _) in _parts(layer).items():
+            if isinstance(owner, VirtualWeight):
+                array = core.gather(params[owner.table], owner)
+            else:
+                array = params[owner].copy()
+            suffix = f"_l{level}" if isinstance(layer, Recurrent) else ""
+            found[f"{base}.{part}{suffix}"] = array
+    return found
+
+
+def read_state(path: str | os.PathLike) -> Arrays:
+    """The arrays of a file by name: .npz, or a safetensors file of any origin; nothing is unpickled.
+
+    Raises ValueError for another file, or one that is damaged.
+    """
+    path = Path(path)
+    if path.suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        except (ValueError, EOFError, KeyError) as error:
+            raise ValueError(f"{path} is no .npz file of arrays: {error}") from None
+    data = path.read_bytes()
+    try:
+        n = int.from_bytes(data[:8], "little")
+        if not 2 <= n <= min(len(data) - 8, MOST):
+            raise ValueError("its header does not fit it")
+        header, body = json.loads(data[8 : 8 + n]), data[8 + n :]
+        header.pop("__metadata__", None)
+        found = {}
+        for name, entry in header.items():
+            begin, end = entry["data_offsets"]
+            if not 0 <= begin <= end <= len(body):
+                raise ValueError(f"{name} lies beyond its end")
+            flat = np.frombuffer(body[begin:end], DTYPES[entry["dtype"]])
+            found[name] = flat.reshape(entry["shape"]).copy()
+        return found
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no safetensors file of floats: {error}") from None
+
+
+def _layers(network: Sequential) -> list[tuple[int, Layer]]:
+    """The layers that have arrays, with their places."""
+    found = [(k, f) for k, f in enumerate(network.layers) if f.weights() or f.arrays()]
+    for _, layer in found:
+        if _kind(layer) is None:
+            raise ValueError(f"a {type(layer).__name__} is no layer of torch.nn")
+    return found
+
+
+def _kind(layer: Layer) -> str | None:
+    return next((kind for cls, kind in KINDS.items() if isinstance(layer, cls)), None)
+
+
+def _parts(layer: Layer) -> dict[str, tuple[VirtualWeight | str, tuple[int, ...]]]:
+    """What a layer has, by the name of its part: where it is here, and its shape."""
+    if _kind(layer) == "norm":
+        return {p: (f"{layer.name}.{own}", (layer.features,)) for p, own in OF_NORM.items()}
+    fields = NAMES if isinstance(layer, Recurrent) else ("weight", "bias")
+    weights = {name: getattr(layer, name, None) for name in fields}
+    for name, w in weights.items():
+        if w is not None and not isinstance(w, VirtualWeight):
+            raise ValueError(f"the {name} of a {type(layer).__name__} is of {type(w).__name__}")
+    return {name: (w, w.shape) for name, w in weights.items() if w is not None}
+
+
+def _modules(state: Mapping[str, np.ndarray]) -> dict[str, dict[str, tuple[str, np.ndarray]]]:
+    """module -> part -> (name, array); each layer of a recurrent module is one of its own."""
+    found: dict[str, dict] = {}
+    for key, array in state.items():
+        prefix, _, leaf = key.rpartition(".")
+        if leaf == "num_batches_tracked":
+            continue
+        if level := re.fullmatch(r"((?:weight|bias)_[ih]h)_l(\d+)", leaf):
+            prefix, leaf = f"{prefix}.{level[2]}", level[1]
+        found.setdefault(prefix, {})[leaf] = key, np.asarray(array)
+    return found
+
+
+def _paired(
+    layers: list[tuple[int, Layer]], modules: dict[str, dict], names: Sequence[str] | None
+) -> dict[int, str]:
+    """The module of each layer by its place."""
+    if names is not None:
+        if len(names) != len(layers):
+            raise ValueError(
+                f"names must be {len(layers)}, one a layer that has arrays, got {names}"
+            )
+        return {place: name for (place, _), name in zip(layers, names, strict=True)}
+    queues: dict[str, list[str]] = {}
+    for name in sorted(modules, key=_natural):
+        queues.setdefault(_kind_of(modules[name]), []).append(name)
+    pairs = {}
+    for place, layer in layers:
+        if queue := queues.get(_kind(layer)):
+            pairs[place] = queue.pop(0)
+    return pairs
+
+
+def _kind_of(parts: dict[str, tuple[str, np.ndarray]]) -> str:
+    if "running_mean" in parts:
+        return "norm"
+    if "weight_ih" in parts:
+        return "recurrent"
+    axes = parts["weight"][1].ndim if "weight" in parts else 0
+    return "matrix" if axes == 2 else "convolution" if axes > 2 else "other"
+
+
+def _natural(name: str) -> list[tuple[int, int | str]]:
+    return [(0, int(t)) if t.isdigit() else (1, t) for t in re.findall(r"\d+|\D+", name)]
