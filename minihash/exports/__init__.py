@@ -7,8 +7,8 @@ A trained model for machines without Python is one file of C, as small as its ta
     c_layers.py   each layer, in C
     state.py      weights in and out, as torch.nn names them
 
-In C virtual weights are read out of their tables where they are needed, so that the program holds what
-the model's file holds: tables and other parameters, no matrix.
+In C virtual weights are read out of their tables where they are needed: the program holds what the
+model's file holds, tables and other parameters, no matrix.
 """
 
 from minihash.exports.c import to_c

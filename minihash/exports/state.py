@@ -6,7 +6,7 @@
     Embedding                 P.weight
 
 P is a module's name; conventions of shapes, gates and order are the same on both sides. A file may
-have lost the order of its names (safetensors sorts them): modules are matched kind by kind, those of
+have lost the order of its names, as safetensors sorts them: modules are matched by kind, those of
 a kind by their names in natural order, fc2 before fc10. Where names do not follow the layers, say
 which they are.
 
@@ -120,7 +120,7 @@ def to_state(network: Sequential, params: Arrays, names: Sequence[str] | None = 
 
 
 def read_state(path: str | os.PathLike) -> Arrays:
-    """The arrays of a file by name: .npz, or a safetensors file of any origin; nothing is unpickled.
+    """The arrays of a file by name: .npz, or safetensors of any origin; nothing is unpickled.
 
     Raises ValueError for another file, or one that is damaged.
     """
