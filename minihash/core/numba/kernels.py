@@ -59,10 +59,8 @@ class Loops(NamedTuple):
 
     def read(self, table: np.ndarray, tile: np.ndarray, where: tuple) -> None:
         """tile = sign * table[bucket]."""
-        if self.locate_words is None:
-            self.read_tile(table, tile, *where)
-        else:
-            self.read_tile(bits(table), bits(tile.reshape(-1)), *where)
+        own = bits(tile if self.locate_words is None else tile.reshape(-1))
+        self.read_tile(bits(table), own, *where)
 
     def add(self, tile: np.ndarray, dtable: np.ndarray, where: tuple) -> None:
         """dtable[bucket] += sign * tile, which may be overwritten."""
