@@ -248,10 +248,10 @@ def test_each_name_is_found_first_in_a_process_of_its_own():
     run("from minihash import *; arbnet, Dense, VirtualWeight((2,), hashes.Uniform(3))")
 
 
-@pytest.mark.parametrize("k", range(4))
+@pytest.mark.parametrize("k", range(5))
 def test_the_python_of_the_readme_runs(k, monkeypatch, tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 4
+    assert len(blocks) == 5
     monkeypatch.setenv("MINIHASH_BACKEND", "numpy")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     said = run(blocks[k], tmp_path)
