@@ -197,6 +197,10 @@ def _add_train(train: Parser) -> None:
     add(group, "--hidden", text, type=values.sizes, metavar="N,N")
     text = "of cnn: channels of its convolutions"
     add(group, "--channels", text, type=values.sizes, metavar="N,N")
+    text = "of cnn: side of its kernels"
+    add(group, "--kernel", text, type=values.count, metavar="N")
+    text = "of cnn: zeros around an image (default: half the kernel)"
+    add(group, "--padding", text, type=values.radius, metavar="N")
     add(group, "--activation", "elu, relu, sigmoid or tanh", metavar="NAME")
     add(group, "--norm", "normalisation after the activation", choices=("batch", "none"))
     add(
