@@ -58,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
 
     train = command("train", "train", "train a network, in a run folder")
     _add_train(train)
+    sharing = command("compress", "compress", "learn from a trained run what its weights can share")
+    _add_compress(sharing)
     sub = command("eval", "evaluate", "how well a trained network does on a test set")
     _add_model(sub)
     text = "how often an example of each class is taken for each"
@@ -108,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
     for name, sub in commands.choices.items():
-        text = "end with" if name == "train" else "print only"
+        text = "end with" if name in ("train", "compress") else "print only"
         sub.add_argument("--json", action="store_true", help=f"{text} one JSON object, on one line")
         text = "import a module first, which registers hashes or layers of its own (repeatable)"
         options = {
@@ -161,6 +163,35 @@ def _add_machine(sub: argparse._ActionsContainer) -> None:
         metavar="N",
         help="cores to use, of those there are (default: all)",
     )
+
+
+def _add_compress(sub: Parser) -> None:
+    sub.add_argument("run", metavar="RUN", nargs="?", help="folder of a trained run")
+    method = sub.add_argument("--method", metavar="NAME", default="codebook")
+    text = "an option of the method, of those below (repeatable)"
+    sub.add_argument(
+        "--option",
+        dest="options",
+        action="append",
+        type=values.pair,
+        default=[],
+        metavar="NAME=VALUE",
+        help=text,
+    )
+    text = "folder of the result, a run too (default: runs/NAME-NNN, the next free)"
+    sub.add_argument("--out", metavar="RUN", help=text)
+    sub.add_argument("--resume", metavar="RUN", help="go on with this compression")
+    _add_plot(sub, "the weights of each layer, and the values that they share")
+    sub.add_argument("--data-dir", metavar="DIR", help="folder of data sets (or set MINIHASH_DATA)")
+    sub.add_argument("--quiet", action="store_true", help="no progress, no table")
+
+    def complete() -> None:
+        from minihash.cli import choices as known
+
+        method.help, sub.epilog = known.methods()
+
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    sub.complete = complete
 
 
 def _add_train(train: Parser) -> None:

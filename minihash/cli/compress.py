@@ -1,0 +1,52 @@
+"""minihash compress: from parsed arguments to a compressed run, and a table of what it came to."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from minihash.cli import terminal
+from minihash.cli.commands import finish, show
+from minihash.compile.places import expanded
+from minihash.runs import compress as compression
+from minihash.runs.kinds import KINDS
+from minihash.runs.progress import progress
+from minihash.runs.train import Stopped
+
+
+def compress(args: Namespace) -> int:
+    """minihash compress"""
+    place = None if args.data_dir is None else str(expanded(args.data_dir).absolute())
+    shown = progress(args.quiet)
+    try:
+        if args.resume is None:
+            if args.run is None:
+                raise ValueError("name the run to compress, or go on with one by --resume")
+            out = None if args.out is None else Path(args.out)
+            options = dict(args.options)
+            told = {"data_dir": place, "progress": shown}
+            result = compression.compress(Path(args.run), args.method, options, out, **told)
+        else:
+            if args.run is not None or args.out is not None or args.options:
+                raise ValueError("--resume goes on as it began: leave RUN, --out and --option out")
+            result = compression.resume(Path(args.resume), place, progress=shown)
+    except Stopped as stopped:
+        print(f"minihash: {stopped}", file=sys.stderr, flush=True)
+        return 128 + stopped.number
+    if not args.quiet:
+        show(_page(result))
+    return finish(args, result)
+
+
+def _page(result: dict) -> str:
+    kind = KINDS[result["model"]].model
+    (metric, (label, _)), *_ = ((n, w) for n, w in kind.METRICS.items() if n in result["before"])
+    rows = [("stage", "epochs", f"{label} before", "after")]
+    rows.append(("as it was trained", "", "", f"{result['before'][metric]:.4f}"))
+    first = 0
+    for told in result["stages"]:
+        pair = (f"{told[when][metric]:.4f}" for when in ("before", "after"))
+        rows.append((told["name"], told["epochs"] - first, *pair))
+        first = told["epochs"]
+    size, was = result["bytes_on_disk"], result["before"]["bytes"]
+    text = f"{was:,} bytes before, {size:,} now: {result['rate']:.1f} times smaller"
+    return f"{terminal.table(rows, '<>>>')}\n\n{text}\nsaved in {result['run']}"
