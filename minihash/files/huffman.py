@@ -1,6 +1,6 @@
 """Canonical Huffman codes: the lengths of its codewords are all that a code is stored as.
 
-    lengths     join the two least of (count, smallest symbol in the subtree) until one tree is left;
+    lengths     join the two least of (count, smallest symbol in the tree) until one tree is left;
                 a symbol that is alone has length 1, one that does not occur 0
     codewords   in the order of (length, symbol), each the one before plus 1, shifted left where the
                 length grows: the codewords, as fractions 0.c, rise

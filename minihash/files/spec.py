@@ -19,7 +19,6 @@ import inspect
 import math
 from collections.abc import Callable
 from typing import TypeVar
-
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -28,9 +27,9 @@ from minihash import layers, sources
 from minihash.data.standardiser import Standardiser
 from minihash.data.units import Units
 from minihash.files import coded
+from minihash.files.coded import decode as read_coded
 from minihash.files.types import check_types
 from minihash.hashes import HASHES, Hash, Lookup
-from minihash.files.coded import decode as read_coded
 from minihash.hashes.options import options
 from minihash.layers.layer import Layer
 from minihash.networks.arbnet import arbnet
