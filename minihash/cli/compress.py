@@ -4,17 +4,19 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from minihash.cli import terminal
-from minihash.cli.commands import finish, show
+from minihash.cli import plots, terminal
+from minihash.cli.commands import finish, picture, show
 from minihash.compile.places import expanded
 from minihash.runs import compress as compression
-from minihash.runs.kinds import KINDS
+from minihash.runs.kinds import KINDS, load_model
 from minihash.runs.progress import progress
 from minihash.runs.train import Stopped
+from minihash.sharing import values
 
 
 def compress(args: Namespace) -> int:
     """minihash compress"""
+    path = picture(args)
     place = None if args.data_dir is None else str(expanded(args.data_dir).absolute())
     shown = progress(args.quiet)
     try:
@@ -32,6 +34,9 @@ def compress(args: Namespace) -> int:
     except Stopped as stopped:
         print(f"minihash: {stopped}", file=sys.stderr, flush=True)
         return 128 + stopped.number
+    if path is not None:
+        before, after = load_model(result["source"]), load_model(result["run"])
+        plots.weights(path, *(values(m.network, m.params) for m in (before, after)))
     if not args.quiet:
         show(_page(result))
     return finish(args, result)
@@ -49,4 +54,17 @@ def _page(result: dict) -> str:
         first = told["epochs"]
     size, was = result["bytes_on_disk"], result["before"]["bytes"]
     text = f"{was:,} bytes before, {size:,} now: {result['rate']:.1f} times smaller"
-    return f"{terminal.table(rows, '<>>>')}\n\n{text}\nsaved in {result['run']}"
+    text += f"\nsaved in {result['run']}"
+    return "\n\n".join((terminal.table(rows, "<>>>"), _layers(result["layers"]), text))
+
+
+def _layers(layers: list[dict]) -> str:
+    """A row a layer: what is left of it, and its bytes, table included."""
+    rows = [("layer", "weights", "kept", "", "values", "bits", "dense", "packed", "in the file")]
+    for row in layers:
+        share = f"{row['kept'] / row['weights']:.1%}"
+        bits = f"{row['bits']}+{row['gap_bits']}" if row["gap_bits"] else row["bits"]
+        sizes = (row["dense"], row["packed"], row["coded"])
+        name = row["weight"].removesuffix(".weight")
+        rows.append((name, row["weights"], row["kept"], share, row["values"], bits, *sizes))
+    return terminal.table(rows, "<>>>>>>>>")

@@ -90,6 +90,26 @@ def _part(symbols: np.ndarray, size: int) -> bytes:
     return lengths.tobytes() + huffman.encode(symbols, lengths)
 
 
+def packed(hash_: Lookup) -> tuple[int, int, int]:
+    """Bits of a value, bits of a gap and bytes of all of them at fixed widths, before they are
+    coded: those of the gaps that make the least of it.
+
+    >>> packed(Lookup(3, np.arange(300) % 100 // 99 * 2, np.arange(300) % 100 > 98))
+    (2, 4, 15)
+    """
+    n = hash_.domain
+    positions = np.arange(n) if hash_.signs is None else np.flatnonzero(hash_.signs)
+    signed = hash_.signs is not None and bool((hash_.signs[positions].view(np.int8) < 0).any())
+    count = hash_.buckets * (1 + signed)
+    if positions.size == n:
+        width = (count - 1).bit_length()
+        return width, 0, -(-n * width // 8)
+    width, steps = count.bit_length(), np.diff(positions, prepend=-1) - 1
+    sizes = ((b, (int((steps >> b).sum()) + steps.size) * (width + b)) for b in GAPS)
+    b, bits = min(sizes, key=lambda size: size[1])
+    return width, b, -(-bits // 8)
+
+
 def decode(data: np.ndarray, buckets: int, room: int) -> Lookup:
     """The hash of a coded form. buckets: of its table. room: bytes that its arrays may take.
 

@@ -116,7 +116,7 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
                 "class"
             )
         fields = kept(thing)
-        if type(thing) is Lookup and (small := _coded(thing)) is not None:
+        if type(thing) is Lookup and (small := coded_form(thing)) is not None:
             fields = {"buckets": thing.buckets, "coded": small}
         pairs = {name: encode(value, arrays) for name, value in fields.items()}
         return {"type": type(thing).__name__} | pairs
@@ -132,8 +132,8 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
     return thing.item() if isinstance(thing, np.generic) else thing
 
 
-def _coded(hash_: Lookup) -> np.ndarray | None:
-    """The coded form of a hash, made once."""
+def coded_form(hash_: Lookup) -> np.ndarray | None:
+    """The coded form of a hash, made once; None if it is kept as it is."""
     if hash_ not in _known:
         _known[hash_] = coded.encode(hash_)
     return _known[hash_]

@@ -13,9 +13,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from minihash import training
 from minihash.data import Dataset, Text
-from minihash.files.spec import decode, encode
+from minihash.files.coded import packed
+from minihash.files.spec import coded_form, decode, encode
+from minihash.hashes import Lookup
 from minihash.hashes.options import option
 from minihash.runs import creation
 from minihash.runs import folder as disk
@@ -25,7 +29,7 @@ from minihash.runs.machine import machine
 from minihash.runs.model import FILE, Model
 from minihash.runs.progress import Progress
 from minihash.runs.train import data_of, go_on, summary, under_way
-from minihash.sharing import METHODS, Method, Stage
+from minihash.sharing import METHODS, Method, Stage, matrices
 from minihash.training.penalties import OnTables
 
 
@@ -150,6 +154,25 @@ def _measured(model: Model, data: Dataset | Text) -> dict[str, float | None]:
     return {name: x if math.isfinite(x) else None for name, x in model.measure(data).items()}
 
 
+def layers(model: Model) -> list[dict[str, object]]:
+    """Of each weight that is shared: how many, how many are connected, the values they have, the
+    bits of a value and of a gap, and bytes, table included: dense, at fixed widths, in the file."""
+    itemsize, rows = next(iter(model.params.values())).itemsize, []
+    for name, w in matrices(model.network).items():
+        hash_, table = w.hash, w.hash.buckets * itemsize
+        row: dict[str, object] = {"weight": name, "weights": w.size, "dense": w.size * itemsize}
+        row["kept"] = int(np.count_nonzero(hash_.sign(np.arange(w.size) + w.first_id)))
+        fixed = coded = sum(a.nbytes for a in vars(hash_).values() if isinstance(a, np.ndarray))
+        bits, gap_bits = 8 * itemsize, 0
+        if type(hash_) is Lookup:
+            bits, gap_bits, fixed = packed(hash_)
+            form = coded_form(hash_)
+            coded = hash_.nbytes if form is None else form.size
+        row |= {"values": hash_.buckets, "bits": bits, "gap_bits": gap_bits}
+        rows.append(row | {"packed": fixed + table, "coded": coded + table})
+    return rows
+
+
 def result(run: Run, folder: Path) -> dict:
     """What `summary` says, and of the compression: its method, what it was before, each stage with
     its metrics before and after, and the rate, bytes of the file before / bytes of this one."""
@@ -160,4 +183,4 @@ def result(run: Run, folder: Path) -> dict:
         stages.append(told | {"after": {name: after[name] for name in told["before"]}})
     own = {"method": run.sharing["method"], "source": run.sharing["source"], "before": before}
     rate = before["bytes"] / about["bytes_on_disk"]
-    return about | own | {"stages": stages, "rate": rate}
+    return about | own | {"stages": stages, "layers": layers(run.model), "rate": rate}
