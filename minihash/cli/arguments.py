@@ -7,7 +7,7 @@ made from the models and hashes that there are, and --import brings others.
 import argparse
 
 from minihash import __version__
-from minihash.cli import grids, values
+from minihash.cli import compressing, grids, values
 from minihash.cli.parsing import Parser
 
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
@@ -33,6 +33,7 @@ examples:
   minihash train --model lstm --dataset my.txt       a text, character by character
   minihash train --model lstm --dataset my.txt --compression 1/16     recurrent weights hashed
   minihash train --resume runs/digits-001            go on with a run that was stopped
+  minihash compress runs/digits-001 --option density=0.1 --option bits=4
   minihash predict runs/digits-001 7                 example 7 of its test set
   minihash predict runs/digits-001 --csv *.png       many pictures, a row each
   minihash generate runs/my-001 --prompt "Once "     text that goes on from there
@@ -58,8 +59,10 @@ def parser() -> argparse.ArgumentParser:
 
     train = command("train", "train", "train a network, in a run folder")
     _add_train(train)
-    sharing = command("compress", "compress", "learn from a trained run what its weights can share")
-    _add_compress(sharing)
+    sub = command("compress", "compress", "learn from a trained run what its weights can share")
+    compressing.add(sub)
+    _add_plot(sub, "the weights of each layer, and the values that they share")
+    _add_machine(sub)
     sub = command("eval", "evaluate", "how well a trained network does on a test set")
     _add_model(sub)
     text = "how often an example of each class is taken for each"
@@ -163,35 +166,6 @@ def _add_machine(sub: argparse._ActionsContainer) -> None:
         metavar="N",
         help="cores to use, of those there are (default: all)",
     )
-
-
-def _add_compress(sub: Parser) -> None:
-    sub.add_argument("run", metavar="RUN", nargs="?", help="folder of a trained run")
-    method = sub.add_argument("--method", metavar="NAME", default="codebook")
-    text = "an option of the method, of those below (repeatable)"
-    sub.add_argument(
-        "--option",
-        dest="options",
-        action="append",
-        type=values.pair,
-        default=[],
-        metavar="NAME=VALUE",
-        help=text,
-    )
-    text = "folder of the result, a run too (default: runs/NAME-NNN, the next free)"
-    sub.add_argument("--out", metavar="RUN", help=text)
-    sub.add_argument("--resume", metavar="RUN", help="go on with this compression")
-    _add_plot(sub, "the weights of each layer, and the values that they share")
-    sub.add_argument("--data-dir", metavar="DIR", help="folder of data sets (or set MINIHASH_DATA)")
-    sub.add_argument("--quiet", action="store_true", help="no progress, no table")
-
-    def complete() -> None:
-        from minihash.cli import choices as known
-
-        method.help, sub.epilog = known.methods()
-
-    sub.formatter_class = argparse.RawDescriptionHelpFormatter
-    sub.complete = complete
 
 
 def _add_train(train: Parser) -> None:

@@ -17,7 +17,9 @@ from minihash.sharing import values
 def compress(args: Namespace) -> int:
     """minihash compress"""
     path = picture(args)
-    place = None if args.data_dir is None else str(expanded(args.data_dir).absolute())
+    places = {name: getattr(args, name) for name in ("backend", "threads")}
+    if args.data_dir is not None:
+        places["data_dir"] = str(expanded(args.data_dir).absolute())
     shown = progress(args.quiet)
     try:
         if args.resume is None:
@@ -25,12 +27,12 @@ def compress(args: Namespace) -> int:
                 raise ValueError("name the run to compress, or go on with one by --resume")
             out = None if args.out is None else Path(args.out)
             options = dict(args.options)
-            told = {"data_dir": place, "progress": shown}
-            result = compression.compress(Path(args.run), args.method, options, out, **told)
+            told = (places, shown)
+            result = compression.compress(Path(args.run), args.method, options, out, *told)
         else:
             if args.run is not None or args.out is not None or args.options:
                 raise ValueError("--resume goes on as it began: leave RUN, --out and --option out")
-            result = compression.resume(Path(args.resume), place, progress=shown)
+            result = compression.resume(Path(args.resume), places, shown)
     except Stopped as stopped:
         print(f"minihash: {stopped}", file=sys.stderr, flush=True)
         return 128 + stopped.number

@@ -95,7 +95,7 @@ def packed(hash_: Lookup) -> tuple[int, int, int]:
     coded: those of the gaps that make the least of it.
 
     >>> packed(Lookup(3, np.arange(300) % 100 // 99 * 2, np.arange(300) % 100 > 98))
-    (2, 4, 15)
+    (2, 7, 4)
     """
     n = hash_.domain
     positions = np.arange(n) if hash_.signs is None else np.flatnonzero(hash_.signs)

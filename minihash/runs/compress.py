@@ -21,7 +21,7 @@ from minihash.files.coded import packed
 from minihash.files.spec import coded_form, decode, encode
 from minihash.hashes import Lookup
 from minihash.hashes.options import option
-from minihash.runs import creation
+from minihash.runs import creation, teaching
 from minihash.runs import folder as disk
 from minihash.runs.config import check_place
 from minihash.runs.folder import Run
@@ -52,14 +52,13 @@ def compress(
     method: str = "codebook",
     options: dict[str, object] | None = None,
     out: Path | None = None,
-    data_dir: str | None = None,
-    download: bool = False,
+    places: dict | None = None,
     progress: Progress | None = None,
 ) -> dict:
-    """Compress the run in `source` by a method; return its `summary`, with what it was before.
+    """Compress the run in `source` by a method; return its `result`.
 
-    Raises Stopped, ValueError, TypeError, OSError and MemoryError; ImportError for a download
-    without pooch.
+    places: the data_dir, backend and threads, where they are not those of the run.
+    Raises Stopped, ValueError, TypeError, OSError and MemoryError.
     """
     how = made(method, options or {})
     run = disk.load(source)
@@ -67,16 +66,19 @@ def compress(
         raise ValueError(f"{source} is not trained yet: go on with it first")
     if out is not None:
         creation.check_free(out)
-    check_place(run.config.dataset, data_dir, download)
+    run = _placed(run, places)
     config = replace(run.config, validation=None, patience=None, epochs=0)
-    config = config if data_dir is None else replace(config, data_dir=data_dir)
     with machine(config.backend, config.threads):
-        data = data_of(replace(run, config=config), source, download)
-        plain = tuple(p for p in run.initial.training.penalties if isinstance(p, OnTables))
+        data = teaching.taught(config, data_of(run, source))
+        how_trained = run.initial.training
+        plain = tuple(p for p in how_trained.penalties if isinstance(p, OnTables))
+        plan = replace(how_trained, penalties=plain)
+        if plan.schedule.of == "validation":  # all examples are trained on
+            plan = replace(plan, schedule=replace(plan.schedule, of="training"))
         sharing = {
             "method": method,
             "options": {name: encode(value, {}) for name, value in vars(how).items()},
-            "training": encode(replace(run.initial.training, penalties=plain), {}),
+            "training": encode(plan, {}),
             "source": str(source.absolute()),
             "before": _measured(run.model, data) | {"bytes": (source / FILE).stat().st_size},
             "stages": [],
@@ -87,22 +89,21 @@ def compress(
         return _stages(begun, data, None, out, progress or Progress())
 
 
-def resume(
-    folder: Path,
-    data_dir: str | None = None,
-    download: bool = False,
-    progress: Progress | None = None,
-) -> dict:
-    """Go on with the compression in `folder`; return its `summary`. Raises as `compress` does."""
+def resume(folder: Path, places: dict | None = None, progress: Progress | None = None) -> dict:
+    """Go on with the compression in `folder`; return its `result`. Raises as `compress` does."""
     run = disk.load(folder)
     if not run.sharing:
         raise ValueError(f"{folder} is no compression: name the folder that one has made by --out")
-    check_place(run.config.dataset, data_dir, download)
-    if data_dir is not None:
-        run = replace(run, config=replace(run.config, data_dir=data_dir))
+    run = _placed(run, places)
     with machine(run.config.backend, run.config.threads):
-        data = data_of(run, folder, download) if under_way(run) else None
+        data = teaching.taught(run.config, data_of(run, folder)) if under_way(run) else None
         return _stages(run, data, folder, None, progress or Progress())
+
+
+def _placed(run: Run, places: dict | None) -> Run:
+    given = {name: value for name, value in (places or {}).items() if value is not None}
+    check_place(run.config.dataset, given.get("data_dir"), download=False)
+    return replace(run, config=replace(run.config, **given))
 
 
 def _stages(

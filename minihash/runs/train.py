@@ -8,15 +8,12 @@ moments, killed and resumed, it ends with the same model, bit for bit.
 import math
 import re
 import shlex
-import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
@@ -32,6 +29,7 @@ from minihash.runs.kinds import KINDS
 from minihash.runs.machine import check_memory, machine, peak_memory
 from minihash.runs.model import FILE
 from minihash.runs.progress import Progress
+from minihash.runs.stop import Stop
 from minihash.runs.validation import loss_of, named, split
 
 # What may change when a run is resumed: where and how fast it computes, and when it ends.
@@ -281,32 +279,3 @@ def summary(run: Run, folder: Path) -> dict:
         "seconds": round(sum(metrics["seconds"] for metrics in run.metrics), 3),
         "run": str(folder),
     }
-
-
-class Stop:
-    """Once it listens, until its block ends, a first signal to end only sets `number`."""
-
-    SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._before: dict[int, object] = {}
-
-    def listen(self) -> None:
-        """Take over the signals that are not ignored (as under nohup)."""
-        if threading.current_thread() is threading.main_thread():  # others may not set handlers
-            for number in (getattr(signal, name) for name in self.SIGNALS if hasattr(signal, name)):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
-
-    def __enter__(self) -> "Stop":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
-        self.__exit__()

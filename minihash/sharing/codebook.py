@@ -120,8 +120,8 @@ def quantised(
 ) -> tuple[Lookup, np.ndarray]:
     """The hash and the codebook of a tensor: 2^bits - 1 values at most, and 0 where W is 0.
 
-    >>> quantised(np.array([[0.0, 1.0, 1.2], [5.0, 0.0, 5.2]]), 2)[1]
-    array([1. , 1.1, 5.1])
+    >>> quantised(np.array([[0.0, 1.0, 1.5], [5.0, 0.0, 5.25]]), 2)[1]
+    array([1.   , 1.5  , 5.125])
     """
     mask = W.reshape(-1) != 0
     weights = W.reshape(-1)[mask]
