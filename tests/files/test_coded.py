@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minihash.files import coded, huffman
@@ -79,6 +79,7 @@ def test_what_would_not_come_back_is_not_coded():
     st.lists(st.integers(0, 40), min_size=1, max_size=30).filter(any),
     st.integers(0, 2**32 - 1),
 )
+@example([2, 2, 3, 1], 0)  # equal trees, of which the one with the smallest symbol goes first
 def test_codes_are_huffmans(counts, seed):
     sizes = huffman.lengths(np.array(counts))
     assert sizes.tolist() == codes.lengths(counts)
@@ -99,6 +100,12 @@ def test_codes_are_huffmans(counts, seed):
     after = np.frombuffer(data + b"\xaa\x55", np.uint8)
     again, end = huffman.decode(after, symbols.size, sizes)
     assert again.tolist() == symbols.tolist() and end == len(data)
+
+
+@pytest.mark.parametrize("sizes", [[2, 2, 2], [1, 1, 1], [1, 2], [2], [58] * 2, [3, 3, 3, 3, 1, 1]])
+def test_lengths_that_are_no_complete_code_are_refused(sizes):
+    with pytest.raises(ValueError, match=r"no complete code|of one symbol|at most 57 bits"):
+        huffman.codewords(np.array(sizes, np.uint8))
 
 
 def test_codewords_are_read_across_blocks(monkeypatch):
@@ -152,7 +159,7 @@ def changed(at, value, data=GOOD):
         (np.append(GOOD, np.uint8(0)), "1 bytes are left"),
         (GOOD[:-1], "cannot be in|ends too early"),
         (changed(-1, GOOD[-1] | 1), "not filled up with zeros"),
-        (changed(0, 1), "go up to 599 of"),
+        (changed(0, 0x57), "go up to 599 of 599"),
     ],
 )
 def test_what_is_no_coded_lookup_is_refused(data, message):

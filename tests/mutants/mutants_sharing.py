@@ -62,7 +62,7 @@ SHARING_MUTANTS = [
         "if order.size != 1 and whole != ",
         "if order.size != 1 and whole > ",
         "a code with codewords to spare",
-        CODED + "no_coded_lookup",
+        CODED + "no_complete_code",
     ),
     Mutant(
         "sharing/kmeans.py",

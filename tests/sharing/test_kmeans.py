@@ -51,7 +51,8 @@ def test_lloyd_is_that_of_loops_and_its_cost_never_rises(weights, k, seed):
 
 
 def test_lloyd_rests_where_scikit_learns_does():
-    cluster = pytest.importorskip("sklearn.cluster")
+    from sklearn import cluster
+
     weights = np.sort(np.random.default_rng(2).normal(size=400))
     for start in ("linear", "density", "random"):
         centroids, _ = kmeans.lloyd(weights, kmeans.STARTS[start](weights, 6, 1))
@@ -64,7 +65,8 @@ def test_lloyd_rests_where_scikit_learns_does():
 @pytest.mark.parametrize("shift", [0.0, 1e6])
 def test_the_optimum_is_that_of_kmeans1d(size, k, shift):
     """A mean that is large beside the spread costs no digits."""
-    kmeans1d = pytest.importorskip("kmeans1d")
+    import kmeans1d
+
     weights = np.random.default_rng(size).standard_t(3, size=size).astype(np.float32) + shift
     found, cluster = kmeans.codebook(weights, k)
     labels, centroids = kmeans1d.cluster((weights - shift).tolist(), k)

@@ -262,11 +262,10 @@ def specs(name: str, *saved: Path) -> Make:
 
 def coded(folder: Path, rng: Rng) -> Iterator[Path]:
     """Models whose hashes are kept in coded form, which is damaged, all else right."""
-    model = load_model(MODELS[0])
+    path, model = folder / "fuzzed.safetensors", load_model(MODELS[0])
     weights = values(model.network, model.params)
     rounded = {name: Lookup.from_weights(np.round(8 * V) / 8) for name, V in weights.items()}
     network, params = share(model.network, model.params, rounded)
-    path = folder / "fuzzed.safetensors"
     replace(model, network=network, params=params).save(path)
     spec, arrays = checkpoint.load(path)
     names = [name for name in arrays if name.startswith("spec/")]
