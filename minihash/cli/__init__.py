@@ -1,6 +1,7 @@
 """The command line.
 
     minihash train        train a network, in a run folder
+    minihash compress     learn from a trained run what its weights can share
     minihash eval         how well it does on a test set
     minihash predict      what it takes an image, an array or an example for
     minihash generate     text, by a network that was trained on text
@@ -36,6 +37,7 @@ from minihash.cli.streams import open_missing
 
 HOMES = {
     "predict": "predict",
+    "compress": "compress",
     "export": "export",
     **dict.fromkeys(("sweep", "compare", "reproduce"), "sweeps"),
     **dict.fromkeys(("selftest", "conform"), "conform"),

@@ -7,7 +7,7 @@ made from the models and hashes that there are, and --import brings others.
 import argparse
 
 from minihash import __version__
-from minihash.cli import grids, values
+from minihash.cli import compressing, grids, values
 from minihash.cli.parsing import Parser
 
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
@@ -33,6 +33,7 @@ examples:
   minihash train --model lstm --dataset my.txt       a text, character by character
   minihash train --model lstm --dataset my.txt --compression 1/16     recurrent weights hashed
   minihash train --resume runs/digits-001            go on with a run that was stopped
+  minihash compress runs/digits-001 --option density=0.1 --option bits=4
   minihash predict runs/digits-001 7                 example 7 of its test set
   minihash predict runs/digits-001 --csv *.png       many pictures, a row each
   minihash generate runs/my-001 --prompt "Once "     text that goes on from there
@@ -58,6 +59,10 @@ def parser() -> argparse.ArgumentParser:
 
     train = command("train", "train", "train a network, in a run folder")
     _add_train(train)
+    sub = command("compress", "compress", "learn from a trained run what its weights can share")
+    compressing.add(sub)
+    _add_plot(sub, "the weights of each layer, and the values that they share")
+    _add_machine(sub)
     sub = command("eval", "evaluate", "how well a trained network does on a test set")
     _add_model(sub)
     text = "how often an example of each class is taken for each"
@@ -108,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("backends", "backends", "what can be computed with here")
     _add_machine(sub)
     for name, sub in commands.choices.items():
-        text = "end with" if name == "train" else "print only"
+        text = "end with" if name in ("train", "compress") else "print only"
         sub.add_argument("--json", action="store_true", help=f"{text} one JSON object, on one line")
         text = "import a module first, which registers hashes or layers of its own (repeatable)"
         options = {
@@ -197,6 +202,10 @@ def _add_train(train: Parser) -> None:
     add(group, "--hidden", text, type=values.sizes, metavar="N,N")
     text = "of cnn: channels of its convolutions"
     add(group, "--channels", text, type=values.sizes, metavar="N,N")
+    text = "of cnn: side of its kernels"
+    add(group, "--kernel", text, type=values.count, metavar="N")
+    text = "of cnn: zeros around an image (default: half the kernel)"
+    add(group, "--padding", text, type=values.radius, metavar="N")
     add(group, "--activation", "elu, relu, sigmoid or tanh", metavar="NAME")
     add(group, "--norm", "normalisation after the activation", choices=("batch", "none"))
     add(

@@ -8,6 +8,7 @@ from minihash.hashes.options import described
 from minihash.runs.config import Config
 from minihash.runs.kinds import KINDS
 from minihash.runs.writer import Writer
+from minihash.sharing import METHODS
 
 
 def models() -> str:
@@ -29,6 +30,13 @@ def hashes() -> str:
     known = [(name, cls) for name, cls in HASHES.items() if cls.by_size]
     lines = [described(name, cls, terminal.width()) for name, cls in known]
     return "\n".join(["hashes, and what --hash-option takes for each:", *lines])
+
+
+def methods() -> tuple[str, str]:
+    """Every choice of --method, and a paragraph with its options for each."""
+    lines = [described(name, cls, terminal.width()) for name, cls in METHODS.items()]
+    text = "\n".join(["methods, and what --option takes for each:", *lines])
+    return f"{', '.join(METHODS)} (codebook)", text
 
 
 def defaults(name: str) -> str:

@@ -90,7 +90,7 @@ def _measured(kind: type[Model], result: dict) -> list[tuple[str, str, str]]:
 def evaluate(args: Namespace) -> int:
     """minihash eval"""
     model, matrix = load_model(args.model), None
-    plot = _picture(args)
+    plot = picture(args)
     if (args.confusion or plot) and not isinstance(model, Classifier):
         raise ValueError(
             f"{args.model} holds a model that has no classes, and so confuses none: leave "
@@ -125,7 +125,7 @@ def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> str:
     return "\n" + (terminal.table(found, "<<<>") if found else "nothing is confused")
 
 
-def _picture(args: Namespace) -> Path | None:
+def picture(args: Namespace) -> Path | None:
     """Where a picture is to go, refused before the work if it cannot."""
     if args.plot is None:
         return None
@@ -166,12 +166,12 @@ def generate(args: Namespace) -> int:
 def inspect(args: Namespace) -> int:
     """minihash inspect"""
     model = load_model(args.model)
-    if plot := _picture(args):
+    if plot := picture(args):
         if not Path(args.model).is_dir():
             raise ValueError(f"--plot is for a run folder, got {args.model}: name one")
         run = disk.load(Path(args.model))
         plots.curves(plot, run.metrics, run.best_epoch)
-    about = report(model)
+    about = report(model, Path(args.model))
     if not args.json:
         show(pages(about, terminal.width(), terminal.draws(sys.stdout)))
     return finish(args, about)
@@ -182,7 +182,7 @@ def explain(args: Namespace) -> int:
     from minihash.cli import explain as networks  # the layers that no other command needs
     from minihash.cli import picture
 
-    path = _picture(args)
+    path = picture(args)
     rows = networks.explain(args.backend)
     if path is not None:
         picture.draw(path, rows)

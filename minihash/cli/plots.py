@@ -13,6 +13,7 @@ import numpy as np
 from minihash.experiments.drawing import empty, write
 
 SETS = ("train", "validation", "test")
+LINES = 600  # values that are drawn one by one
 WRITTEN = 20  # classes whose counts are written into their fields
 
 
@@ -52,6 +53,26 @@ def curves(path: Path, metrics: Sequence[dict], best: int = 0) -> None:
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
         axes.legend()
+    write(path, figure)
+
+
+def weights(path: Path, before: dict[str, np.ndarray], after: dict[str, np.ndarray]) -> None:
+    """Draw a panel a layer: the histogram of the weights as they were trained, on a scale of
+    powers, and a line for each value that is left. Raises as `suffix` does."""
+    figure = empty(path, (4 * len(after), 4))
+    panels = figure.subplots(1, len(after), squeeze=False)[0]
+    for axes, (name, V) in zip(panels, after.items(), strict=True):
+        found, loads = np.unique(V[V != 0], return_counts=True)
+        axes.hist(before[name].reshape(-1), 101, color="lightgrey", label="as it was trained")
+        if found.size <= LINES:
+            axes.vlines(found, 0.5, loads, color="tab:red", linewidth=1, label="values, and loads")
+        else:
+            axes.hist(V[V != 0], 101, color="tab:red", alpha=0.5, label="what is left")
+        axes.set(
+            yscale="log", xlabel="weight", title=f"{name}, {found.size} values", ylim=(0.5, None)
+        )
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
     write(path, figure)
 
 

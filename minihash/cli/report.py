@@ -9,25 +9,30 @@ those.
 import dataclasses
 import math
 import textwrap
+from pathlib import Path
 
 import numpy as np
 
 from minihash.checks import counted
 from minihash.cli import terminal
+from minihash.files.spec import coded_form
+from minihash.hashes import Lookup
 from minihash.networks.storage import balances, counts, tables
-from minihash.runs.model import Model
+from minihash.runs.model import FILE, Model
 from minihash.sources import Source, Weight
 from minihash.weights import VirtualWeight
 
 LINEAR = 20  # loads that get a line each; beyond, intervals do
 
 
-def report(model: Model) -> dict:
-    """All that `minihash inspect` shows, as JSON holds it."""
+def report(model: Model, file: Path) -> dict:
+    """All that `minihash inspect` shows, as JSON holds it. file: what holds the model, or the
+    folder that it is in."""
     network, itemsize = model.network, next(iter(model.params.values())).itemsize
     count, hashed = counts(network), tables(network)
     found = balances(network)
     hashes = {w.hash for w in network.weights()}
+    forms = [coded_form(hash_) for hash_ in hashes if type(hash_) is Lookup]
     memory = {
         "tables": count["stored_weights"] * itemsize,
         "of_hashes": sum(hash_.nbytes for hash_ in hashes)
@@ -45,6 +50,8 @@ def report(model: Model) -> dict:
         "layers": [_layer(layer) for layer in network.layers],
         **count,
         "memory": memory,
+        "bytes_on_disk": (file / FILE if file.is_dir() else file).stat().st_size,
+        "coded_hashes": sum(form.size for form in forms if form is not None),
         "tables": [
             {
                 "table": name,
@@ -182,8 +189,14 @@ def _memory(about: dict) -> str:
             memory["dense"],
             f"{about['virtual_weights']:,} weights and the others",
         ),
+        ("the file", "", about["bytes_on_disk"], _coded(about)),
     ]
     return terminal.table(rows, "<>><")
+
+
+def _coded(about: dict) -> str:
+    coded = about["coded_hashes"]
+    return f"of them {coded:,} are hashes, as gaps and codewords" if coded else ""
 
 
 def _tables(about: dict, columns: int) -> str:

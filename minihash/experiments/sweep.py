@@ -23,8 +23,9 @@ from minihash.experiments.progress import Shown, described
 from minihash.experiments.results import figure, varying
 from minihash.runs.config import Config
 from minihash.runs.machine import machine
+from minihash.runs.stop import Stop
 from minihash.runs.teaching import fingerprint
-from minihash.runs.train import Stop, begun
+from minihash.runs.train import begun
 
 Schedule = Callable[[Sequence[Config], Data, Callable[[], bool]], Iterable[Result]]
 

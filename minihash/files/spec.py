@@ -5,7 +5,8 @@
                                           an optimiser ...
 
 Tuples are lists; an infinity is {"float": "inf"}; an array (of a Lookup hash) is {"array": name}
-and is kept apart, once. Equal hashes come back as one object, so that what a hash derives from its
+and is kept apart, once; a Lookup that is smaller so is {"coded": {"array": name}} (coded.py). Equal
+hashes come back as one object, so that what a hash derives from its
 fields (an alias table) is derived and held once. A field that files of old have not is marked by
 metadata={"later": True}, see `kept`.
 
@@ -18,14 +19,17 @@ import inspect
 import math
 from collections.abc import Callable
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from minihash import layers, sources
 from minihash.data.standardiser import Standardiser
 from minihash.data.units import Units
+from minihash.files import coded
+from minihash.files.coded import decode as read_coded
 from minihash.files.types import check_types
-from minihash.hashes import HASHES, Hash
+from minihash.hashes import HASHES, Hash, Lookup
 from minihash.hashes.options import options
 from minihash.layers.layer import Layer
 from minihash.networks.arbnet import arbnet
@@ -111,7 +115,10 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
                 f"{type(thing).__name__} is not known to files: put @minihash.register above its "
                 "class"
             )
-        pairs = {name: encode(value, arrays) for name, value in kept(thing).items()}
+        fields = kept(thing)
+        if type(thing) is Lookup and (small := coded_form(thing)) is not None:
+            fields = {"buckets": thing.buckets, "coded": small}
+        pairs = {name: encode(value, arrays) for name, value in fields.items()}
         return {"type": type(thing).__name__} | pairs
     if isinstance(thing, tuple):
         return [encode(item, arrays) for item in thing]
@@ -123,6 +130,16 @@ def encode(thing: object, arrays: dict[str, np.ndarray]) -> object:
     if isinstance(thing, float) and not math.isfinite(thing):
         return {"float": str(thing)}
     return thing.item() if isinstance(thing, np.generic) else thing
+
+
+def coded_form(hash_: Lookup) -> np.ndarray | None:
+    """The coded form of a hash, made once; None if it is kept as it is."""
+    if hash_ not in _known:
+        _known[hash_] = coded.encode(hash_)
+    return _known[hash_]
+
+
+_known: WeakKeyDictionary[Lookup, np.ndarray | None] = WeakKeyDictionary()
 
 
 def kept(thing: object) -> dict[str, object]:
@@ -180,8 +197,11 @@ class _Decoder:
         cls: Callable = TYPES[name]
         fields = {key: self.decode(value) for key, value in spec.items() if key != "type"}
         try:
-            check_types(cls, fields)
-            thing = cls(**fields)
+            if cls is Lookup and fields.keys() == {"buckets", "coded"}:
+                thing = self._lookup(**fields)
+            else:
+                check_types(cls, fields)
+                thing = cls(**fields)
             if isinstance(thing, Hash):
                 thing = self.hashes.setdefault(thing, thing)
                 if key is not None:
@@ -189,6 +209,14 @@ class _Decoder:
             return thing
         except (TypeError, ValueError, AttributeError, OverflowError) as error:
             raise ValueError(f"the spec of a {name} is not valid: {str(error)[:200]}") from None
+
+    def _lookup(self, buckets: int, coded: np.ndarray) -> Lookup:
+        check_types(Lookup, {"buckets": buckets})
+        if not isinstance(coded, np.ndarray):
+            raise TypeError(f"coded must be an array, got {coded!r}")
+        hash_ = read_coded(coded, buckets, self.left)
+        self.left -= hash_.nbytes
+        return hash_
 
     def _array(self, name: str) -> np.ndarray:
         array = self.arrays[name]

@@ -17,6 +17,7 @@ EXPECTED = {  # the types that text can be read as, and how it must be written
     int: "a whole number",
     float: "a number",
     tuple[int, ...]: "whole numbers with commas between them",
+    tuple[float, ...]: "numbers with commas between them",
     str: "text",
 }
 
@@ -31,8 +32,8 @@ def options(cls: type) -> dict[str, Field]:
     return {field.name: field for field in fields(cls) if field.init and field.name not in BUILT}
 
 
-def option(cls: type, name: str, value: object) -> object:
-    """The value of an option; text is read by the type of its field.
+def option(cls: type, name: str, value: object, what: str = "hash") -> object:
+    """The value of an option; text is read by the type of its field. what: the class is one.
 
     Raises ValueError for a name that is no option, or text that its type does not allow.
 
@@ -40,7 +41,7 @@ def option(cls: type, name: str, value: object) -> object:
     >>> option(Dirichlet, "alpha", "0.5"), option(Dirichlet, "signed", "true")
     (0.5, True)
     """
-    hash_, known = f"the {cls.__name__.lower()} hash", options(cls)
+    hash_, known = f"the {cls.__name__.lower()} {what}", options(cls)
     if name not in known:
         own = ", ".join(known) or "no options"
         raise ValueError(f"{hash_} has no option {name}; it has {own}")
@@ -63,8 +64,8 @@ def _read(kind: Any, text: str) -> object:
         return {"none": None}[text]
     if kind is bool:
         return {"true": True, "false": False}[text]
-    if kind == tuple[int, ...]:
-        return tuple(int(part) for part in text.split(","))
+    if get_origin(kind) is tuple:
+        return tuple(get_args(kind)[0](part) for part in text.split(","))
     return kind(text)
 
 

@@ -8,6 +8,9 @@ ELU never falls, nor does another activation, so that MaxPool2d may come before 
 Before it, ELU has a quarter of the entries to do. Kernels and matrices are virtual weights,
 numbered as in the ArbNet; under Identity it is the plain network.
 
+LeNet-5 as it is compared today has channels (20, 50), hidden (500,), kernel 5, padding 0, ReLU and
+no normalisation.
+
 Sources: LeCun et al., Proc. IEEE 86 (1998), for its form; hashed kernels: Chang & Lipson, ArbNets,
 arXiv 2312.08401, section 2.
 """
@@ -31,8 +34,6 @@ from minihash.networks.arbnet import after_dense
 from minihash.networks.numbering import numbered, warn_of_repeats
 from minihash.networks.sequential import Sequential
 
-KERNEL = 3
-
 
 def cnn(
     shape: tuple[int, ...],
@@ -47,14 +48,17 @@ def cnn(
     activation: Layer = ELU(),  # noqa: B008 (frozen)
     norm: str = "batch",
     dropout: float = 0.0,
+    kernel: int = 3,
+    padding: int | None = None,
     **options: object,
 ) -> Sequential:
     """A convolutional network that takes rows of pixels.
 
     shape: of an image, (height, width) or (channels, height, width). channels: of each convolution;
     each halves height and width. hidden: sizes of the dense layers before the last. hash ...
-    options: as for `arbnet`, of kernels, matrices and hashed biases; norm of convolutions too,
-    dropout of the hidden dense layers.
+    dropout, options: as for `arbnet`, of kernels, matrices and hashed biases; norm of convolutions
+    too, dropout of the hidden dense layers. kernel: its side. padding: zeros around an image; None
+    keeps the size under an odd kernel.
     Raises TypeError or ValueError for anything else; warns where rows of a matrix repeat.
 
     >>> net = cnn((28, 28), 10, hash="identity")
@@ -68,15 +72,20 @@ def cnn(
         )
     image = tuple(check_count("each size of an image", size, 1, 2**31 - 1) for size in shape)
     image = (1,) * (3 - len(image)) + image
-    size = [side >> len(channels) for side in image[1:]]
+    check_count("kernel", kernel, 1, 2**31 - 1)
+    padding = kernel // 2 if padding is None else check_count("padding", padding, 0, kernel - 1)
+    size = list(image[1:])
+    for _ in channels:
+        size = [(side + 2 * padding - kernel + 1) // 2 for side in size]
     if not channels or min(size) < 1:
         raise ValueError(
             f"channels must be 1 or more numbers; each halves the {image[1]} x {image[2]} pixels "
-            f"of an image, of which 1 x 1 must be left, got {tuple(channels)}; try (16, 32)"
+            f"of an image, less what a kernel of {kernel} with padding {padding} takes, and 1 x 1 "
+            f"must be left, got {tuple(channels)}; try (16, 32)"
         )
     widths = (channels[-1] * math.prod(size), *hidden, classes)
     shapes: dict[str, tuple[int, ...]] = {
-        f"conv{k}": (o, i, KERNEL, KERNEL)
+        f"conv{k}": (o, i, kernel, kernel)
         for k, (i, o) in enumerate(pairwise((image[0], *channels)), 1)
     }
     for k, (fan_in, fan_out) in enumerate(pairwise(widths), len(channels) + 1):
@@ -86,7 +95,7 @@ def cnn(
     for k, (name, (weight, vector)) in enumerate(zip(shapes, pairs, strict=True), 1):
         fan_out = weight.shape[0]
         if k <= len(channels):
-            layers += [Conv2d(weight, vector, padding=KERNEL // 2), MaxPool2d(2), activation]
+            layers += [Conv2d(weight, vector, padding=padding), MaxPool2d(2), activation]
             layers += [BatchNorm2d(f"norm{k}", fan_out)] if norm == "batch" else []
         else:
             warn_of_repeats(name, weight)

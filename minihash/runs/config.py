@@ -63,6 +63,8 @@ class Config:
     bias: str | None = None
     hidden: tuple[int, ...] | None = None
     channels: tuple[int, ...] | None = None
+    kernel: int | None = None
+    padding: int | None = None
     activation: str | None = None
     norm: str | None = None
     dropout: float | None = None

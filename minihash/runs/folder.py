@@ -39,6 +39,7 @@ class Run:
 
     data: the CRC-32 of the data set. metrics: a dict an epoch. seconds: spent in the current epoch.
     best: the parameters after the epoch that did best on validation examples; empty without one.
+    sharing: of a run that is a compression, what it does and how far it is (compress.py).
     """
 
     config: Config
@@ -48,6 +49,7 @@ class Run:
     metrics: tuple[dict, ...] = ()
     seconds: float = 0.0
     best: dict[str, np.ndarray] = field(default_factory=dict)
+    sharing: dict = field(default_factory=dict)
 
     @property
     def model(self) -> Model:
@@ -95,6 +97,8 @@ def save(folder: Path, run: Run) -> None:
         "counters": {name: getattr(state, name) for name in COUNTERS},
         "seconds": run.seconds,
     }
+    if run.sharing:
+        spec["sharing"] = run.sharing
     arrays |= {f"params/{name}": array for name, array in state.params.items()}
     arrays |= {f"best/{name}": array for name, array in run.best.items()}
     arrays |= {f"optimiser/{name}": array for name, array in state.optimiser.items()}
@@ -168,7 +172,8 @@ def load(folder: Path) -> Run:
         if counters.keys() != set(COUNTERS) or any(type(n) is not int for n in counters.values()):
             raise ValueError("its counters are invalid")
         state = State(params, optimiser, schedule, loss_sum=loss_sum, carried=carried, **counters)
-        run = Run(config, model, state, spec["data"], metrics, spec["seconds"], best_params)
+        told = {"best": best_params, "sharing": spec.get("sharing", {})}
+        run = Run(config, model, state, spec["data"], metrics, spec["seconds"], **told)
         _ = run.model, run.finished  # which read the metrics
         return run
     except UnknownType as error:

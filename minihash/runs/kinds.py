@@ -74,7 +74,8 @@ def _mlp(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
 
 
 def _cnn(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
-    return cnn(shape, classes, config.channels, config.hidden, **_dense(config))
+    choices = _dense(config) | {"kernel": config.kernel, "padding": config.padding}
+    return cnn(shape, classes, config.channels, config.hidden, **choices)
 
 
 def _autoencoder(config: "Config", shape: tuple[int, ...], classes: int) -> Sequential:
@@ -123,6 +124,7 @@ _DENSE = {
 _OF_MLP = ("input_dropout", "source")
 _OF_CLASSES = ("scope", "norm", "dropout", "teacher", "temperature", "mix")
 _CODE = {name: value for name, value in _DENSE.items() if name not in _OF_CLASSES}
+_KERNELS = {"channels": (16, 32), "kernel": 3, "padding": None}
 _CODE |= {"hidden": (128, 32), "optimiser": "adam", "lr": 3e-3}
 _TEXT = {
     "dataset": "tinyshakespeare",
@@ -144,7 +146,7 @@ _TEXT = {
 }
 KINDS: dict[str, Kind] = {
     "mlp": Kind(Classifier, _DENSE | {name: _ARBNET[name] for name in _OF_MLP}, _mlp),
-    "cnn": Kind(Classifier, _DENSE | {"channels": (16, 32)}, _cnn),
+    "cnn": Kind(Classifier, _DENSE | _KERNELS, _cnn),
     "rnn": Kind(Writer, _TEXT, _of_text),
     "gru": Kind(Writer, _TEXT, _of_text),
     "lstm": Kind(Writer, _TEXT, _of_text),

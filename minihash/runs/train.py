@@ -8,15 +8,12 @@ moments, killed and resumed, it ends with the same model, bit for bit.
 import math
 import re
 import shlex
-import signal
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
@@ -32,6 +29,7 @@ from minihash.runs.kinds import KINDS
 from minihash.runs.machine import check_memory, machine, peak_memory
 from minihash.runs.model import FILE
 from minihash.runs.progress import Progress
+from minihash.runs.stop import Stop
 from minihash.runs.validation import loss_of, named, split
 
 # What may change when a run is resumed: where and how fast it computes, and when it ends.
@@ -47,11 +45,11 @@ class Stopped(Exception):
         where = f"stopped after {run.state.epoch} of {counted(run.config.epochs, 'epoch')}"
         if run.state.batch:
             where += f" and {counted(run.state.batch, 'batch', 'es')}"
-        super().__init__(f"{where}; go on with: {resume_command(folder)}")
+        super().__init__(f"{where}; go on with: {resume_command(folder, run)}")
         self.number = number
 
 
-def resume_command(folder: Path) -> str:
+def resume_command(folder: Path, run: Run | None = None) -> str:
     """What to type, in the shell of this system.
 
     >>> resume_command(Path("runs/digits-001"))
@@ -62,7 +60,13 @@ def resume_command(folder: Path) -> str:
         name = shlex.quote(name)
     elif re.search(r"[^\w\\/:.-]", name):
         name = f'"{name}"'  # the one quote that both of its shells know; no name holds one
-    return f"minihash train --resume {name}"
+    command = "train" if run is None or not under_way(run) else "compress"
+    return f"minihash {command} --resume {name}"
+
+
+def under_way(run: Run) -> bool:
+    """Whether it is a compression that has stages to come."""
+    return bool(run.sharing) and not run.sharing["done"]
 
 
 def begin(
@@ -91,7 +95,7 @@ def begin(
         run, data, held = begun(config, data, disk.fingerprint(data))
         if taken_for:  # by a network that takes them: an error stands alone
             progress.say(taken_for)
-        return _train(run, data, held, lambda: creation.create(out, run), progress)
+        return summary(*go_on(run, data, held, lambda: creation.create(out, run), progress))
 
 
 def begun(
@@ -132,16 +136,13 @@ def resume(
     """
     given = given or {}
     run = _with_choices(disk.load(folder), folder, given)
+    if under_way(run):
+        raise ValueError(
+            f"{folder} is a compression that is not done: go on with {resume_command(folder, run)}"
+        )
     check_place(run.config.dataset, given.get("data_dir"), download)
     with machine(run.config.backend, run.config.threads):
-        data = run.initial.reload(run.config.dataset, run.config.data_dir, download)
-        run.initial.check(data)
-        if teaching.fingerprint(run.config, disk.fingerprint(data)) != run.data:
-            also = " or teacher" if run.config.teacher else ""
-            raise ValueError(
-                f"the data set{also} {run.config.dataset} is not the one that {folder} began with: "
-                "find that one, or begin a new run without --resume"
-            )
+        data = data_of(run, folder, download)
 
         def open_folder() -> Path:
             disk.save(folder, run)  # a kill may have come between two files
@@ -149,7 +150,20 @@ def resume(
 
         data, held = _split(run.config, data)
         data = teaching.taught(run.config, data)
-        return _train(run, data, held, open_folder, progress or Progress())
+        return summary(*go_on(run, data, held, open_folder, progress or Progress()))
+
+
+def data_of(run: Run, folder: Path, download: bool = False) -> Dataset | Text:
+    """The data set of a run. Raises ValueError if it, or its teacher, is another by now."""
+    data = run.initial.reload(run.config.dataset, run.config.data_dir, download)
+    run.initial.check(data)
+    if teaching.fingerprint(run.config, disk.fingerprint(data)) != run.data:
+        also = " or teacher" if run.config.teacher else ""
+        raise ValueError(
+            f"the data set{also} {run.config.dataset} is not the one that {folder} began with: "
+            "find that one, or begin a new run without --resume"
+        )
+    return data
 
 
 def _with_choices(run: Run, folder: Path, given: dict) -> Run:
@@ -174,14 +188,14 @@ def _with_choices(run: Run, folder: Path, given: dict) -> Run:
     return replace(run, config=config, initial=replace(run.initial, training=schedule))
 
 
-def _train(
+def go_on(
     run: Run,
     data: Dataset | Text,
     held: Dataset | Text | None,
     open_folder: Callable[[], Path],
     progress: Progress,
-) -> dict:
-    """All steps that are left. The folder is opened after the first of them."""
+) -> tuple[Run, Path]:
+    """All steps that are left. The folder is opened after the first of them. Raises Stopped."""
     folder, stop, now = None, Stop(), run
     with stop, progress.shown(run):
         for now, report in advance(run, data, held):
@@ -194,7 +208,7 @@ def _train(
             if stop.number and not now.finished:
                 _save(folder, now)
                 raise Stopped(stop.number, folder, now)
-    return summary(now, folder or open_folder())
+    return now, folder or open_folder()
 
 
 def advance(
@@ -241,7 +255,8 @@ def _save(folder: Path, run: Run) -> None:
     try:
         disk.save(folder, run)
     except OSError as error:
-        error.__notes__ = [f"then go on with: {resume_command(folder)}"]  # 3.11: add_note
+        again = resume_command(folder, run)
+        error.__notes__ = [f"then go on with: {again}"]  # 3.11: add_note
         raise
 
 
@@ -264,32 +279,3 @@ def summary(run: Run, folder: Path) -> dict:
         "seconds": round(sum(metrics["seconds"] for metrics in run.metrics), 3),
         "run": str(folder),
     }
-
-
-class Stop:
-    """Once it listens, until its block ends, a first signal to end only sets `number`."""
-
-    SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-
-    def __init__(self) -> None:
-        self.number = 0
-        self._before: dict[int, object] = {}
-
-    def listen(self) -> None:
-        """Take over the signals that are not ignored (as under nohup)."""
-        if threading.current_thread() is threading.main_thread():  # others may not set handlers
-            for number in (getattr(signal, name) for name in self.SIGNALS if hasattr(signal, name)):
-                if signal.getsignal(number) not in (signal.SIG_IGN, None):
-                    self._before[number] = signal.signal(number, self._note)
-
-    def __enter__(self) -> "Stop":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        self.number = number
-        self.__exit__()

@@ -93,10 +93,15 @@ class State:
 
 
 def start(
-    network: Sequential, training: Training, dtype: type = np.float32, scale: float = 1.0
+    network: Sequential,
+    training: Training,
+    dtype: type = np.float32,
+    scale: float = 1.0,
+    params: dict[str, np.ndarray] | None = None,
 ) -> State:
-    """The state before the first step. scale: of the tables that matrices read, as for `init`."""
-    params = network.init(training.seed, dtype, scale)
+    """The state before the first step. scale: of the tables that matrices read, as for `init`.
+    params: where it begins; None: the network's own start."""
+    params = network.init(training.seed, dtype, scale) if params is None else params
     optimiser = training.optimiser.init(params, trained(network))
     return State(params, optimiser, training.schedule.init())
 

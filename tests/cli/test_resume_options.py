@@ -29,6 +29,8 @@ MLP = {
     "bias": ("none", "free"),
     "hidden": ("5", "5,5"),
     "channels": (None, "3"),
+    "kernel": (None, "5"),
+    "padding": (None, "0"),
     "activation": ("relu", "elu"),
     "norm": ("none", "batch"),
     "dropout": ("0.25", "0.5"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minihash import core
 from minihash.core import gather, matmul, matmul_backward, scatter_add
 from minihash.hashes import Dirichlet, Identity, Lookup, Modulus, Uniform
 from minihash.weights import VirtualWeight
@@ -237,3 +238,15 @@ def test_bad_input_is_refused_at_the_door(backend, case, monkeypatch):
     with pytest.raises(error, match=message) as caught:
         function(*arguments, backend=backend)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("hash_", [Identity(400_000), Modulus(999)])
+def test_a_weight_whose_buckets_run_in_several_parts(hash_):
+    """Larger than what one thread reads at once: read by slices of the table."""
+    w = VirtualWeight((500, 800), hash_)
+    for dtype in (np.float32, np.float64):
+        table = (np.arange(hash_.buckets) % 97).astype(dtype)
+        V = core.gather(table, w, "numba")
+        np.testing.assert_array_equal(V, core.gather(table, w, "numpy"))
+        found = core.scatter_add(V, w, "numba")
+        np.testing.assert_array_equal(found, core.scatter_add(V, w, "numpy"))

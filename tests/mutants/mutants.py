@@ -17,6 +17,7 @@ from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
 from tests.mutants.mutants_runs import RUN_MUTANTS
+from tests.mutants.mutants_sharing import SHARING_MUTANTS
 from tests.mutants.mutants_step import STEP_MUTANTS
 from tests.mutants.mutants_training import TRAINING_MUTANTS
 
@@ -35,5 +36,6 @@ LISTS = (
     FILE_MUTANTS,
     RUN_MUTANTS,
     EXPERIMENT_MUTANTS,
+    SHARING_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

@@ -84,11 +84,22 @@ def test_weights_are_numbered_one_after_another():
     assert norms == [4, 8] and net.layers[-2:] == cnn((28, 28), 10, (4, 8), (20,)).layers[-2:]
 
 
+def test_lenet_5_is_a_cnn():
+    """The net that compression is compared on: 431,080 parameters, 580 of them biases."""
+    net = cnn((28, 28), 10, (20, 50), (500,), "identity", norm="none", kernel=5, padding=0)
+    shapes = [w.shape for w in net.weights() if len(w.shape) > 1]
+    assert shapes == [(20, 1, 5, 5), (50, 20, 5, 5), (500, 800), (10, 500)]
+    assert sum(w.size for w in net.weights()) == 431_080
+    assert net.forward(net.init(), np.zeros((2, 784), np.float32))[0].shape == (2, 10)
+
+
 def test_cnn_refuses_what_it_cannot_be():
     for shape, choices, expected in (
         ((784,), {}, r"takes images, .* got examples of shape \(784,\)"),
         ((28, 28), {"channels": (2,) * 5}, r"halves the 28 x 28 pixels .* 1 x 1 must be left"),
         ((28, 28), {"channels": ()}, r"got \(\); try"),
+        ((28, 28), {"kernel": 5, "padding": 0, "channels": (2,) * 3}, "of 5 with padding 0 takes"),
+        ((28, 28), {"kernel": 3, "padding": 3}, "padding must"),
         ((28, 28), {"channels": (0,)}, "each size must"),
         ((28, 28), {"scope": "net"}, 'scope must be "network" or "layer"'),
         ((28, 28), {"bias": "some"}, 'bias must be "free"'),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minihash import core
 from minihash.hashes import Identity, Lookup, Uniform
 from minihash.layers import Dense
 from minihash.networks.arbnet import arbnet
@@ -21,6 +22,12 @@ NETWORKS = {
     "tied": tied_autoencoder((6, 4, 2), hash="identity"),
     "text": language_model(7, 4, "lstm", tied=True, hash="uniform", compression=0.5).network,
 }
+
+
+@pytest.fixture(autouse=True)
+def _plain():
+    with core.use("numpy"):  # which compiles nothing
+        yield
 
 
 def inputs(name, network):

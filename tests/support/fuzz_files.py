@@ -12,6 +12,7 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,10 @@ from minihash.data.npy import read_npy
 from minihash.data.pictures import read_picture
 from minihash.files import checkpoint
 from minihash.files.header import ZEROS, with_digest
+from minihash.hashes import Lookup
 from minihash.runs import folder as runs
 from minihash.runs.kinds import load_model
+from minihash.sharing import share, values
 from tests.support.mutations import damaged, damaged_json
 
 Rng = np.random.Generator
@@ -257,6 +260,22 @@ def specs(name: str, *saved: Path) -> Make:
     return make
 
 
+def coded(folder: Path, rng: Rng) -> Iterator[Path]:
+    """Models whose hashes are kept in coded form, which is damaged, all else right."""
+    path, model = folder / "fuzzed.safetensors", load_model(MODELS[0])
+    weights = values(model.network, model.params)
+    rounded = {name: Lookup.from_weights(np.round(8 * V) / 8) for name, V in weights.items()}
+    network, params = share(model.network, model.params, rounded)
+    replace(model, network=network, params=params).save(path)
+    spec, arrays = checkpoint.load(path)
+    names = [name for name in arrays if name.startswith("spec/")]
+    while True:
+        yield path
+        name = names[rng.integers(len(names))]
+        content = damaged(arrays[name].tobytes(), rng, arrays[names[0]].tobytes())
+        checkpoint.save(path, spec, arrays | {name: np.frombuffer(content, np.uint8)})
+
+
 def resumed(path: Path) -> None:
     """The run of a folder, whose file is called resume.safetensors."""
     runs.load(path.parent)
@@ -276,5 +295,6 @@ READERS: dict[str, tuple[Make, Callable[[Path], object]]] = {
     "checkpoint": (of_bytes(".safetensors", checkpoints), load_model),
     "header": (headers, load_model),
     "spec": (specs("fuzzed.safetensors", *MODELS), load_model),
+    "coded": (coded, load_model),
     "run": (specs("resume.safetensors", SAVED / "mlp" / "resume.safetensors"), resumed),
 }
