@@ -7,7 +7,8 @@ from importlib.util import find_spec
 
 import pytest
 
-MISSING = [name for name in ("torch", "scipy", "xxhash", "safetensors") if find_spec(name) is None]
+ORACLES = ("torch", "scipy", "sklearn", "xxhash", "safetensors")
+MISSING = [name for name in ORACLES if find_spec(name) is None]
 
 
 class Finder(MetaPathFinder):
