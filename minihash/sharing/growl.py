@@ -27,23 +27,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from minihash.checks import check_field, real_field
-from minihash.hashes import Hash, Lookup
+from minihash.hashes import Blocks, Hash, Identity
 from minihash.networks.sequential import Sequential
 from minihash.sharing.affinity import affinity_propagation
 from minihash.sharing.method import Stage, moved
-from minihash.sharing.rebuild import Params, matrices, share, values
+from minihash.sharing.rebuild import Params, Shared, matrices, share, values
 from minihash.training import Training
 from minihash.training.optimisers import SGD
 from minihash.training.schedules import Constant, Decay
 from minihash.training.sorted_norms import GrOWL, input_norms
 
-
-def Blocks(buckets, size, assignment, signs):
-    whole = (np.asarray(assignment)[:, None] * size + np.arange(size)).reshape(-1)
-    return Lookup(buckets, whole, None if signs is None else np.repeat(signs, size))
-
-
-RESTLESS = 0.01  # of the inputs, whose clusters may be worth the same
+RESTLESS = 0.05  # of the inputs: what they change between is worth the same to 0.1 % of the whole
 
 
 @dataclass(frozen=True)
@@ -53,7 +47,8 @@ class Growl:
     layers: which of `matrices`, from 1. strength, slope, part: as of the penalty; slope 0 is the
     group lasso. penalty_epochs: 0 ties the network as it was trained. penalty_batch, penalty_rate:
     of these epochs, by SGD with momentum 0.9. preference: how alike inputs must be to be tied.
-    epochs, rate: of the ties, by the same SGD, the rate divided by 1 + step / 1000.
+    epochs, rate: of the ties, by the same SGD, the rate divided by 1 + step / 1000, where steps of
+    the penalty count.
     Raises TypeError or ValueError for what cannot be.
 
     >>> Growl(slope=0.0).layers
@@ -61,13 +56,13 @@ class Growl:
     """
 
     layers: tuple[int, ...] = (1,)
-    strength: float = 1e-3
-    slope: float = 2e-6
+    strength: float = 4e-4
+    slope: float = 2.5e-6
     part: float = 0.5
     penalty_epochs: int = 12
     penalty_batch: int = 500
     penalty_rate: float = 0.05
-    preference: float = 0.6
+    preference: float = 0.5
     epochs: int = 8
     rate: float = 0.03
 
@@ -94,27 +89,29 @@ class Growl:
                 f"layers {', '.join(map(str, self.layers))}"
             )
         chosen = [names[k - 1] for k in self.layers]
-        training = replace(training, optimiser=SGD(momentum=0.9))
-        if number == 0 and self.penalty_epochs:
-            return self._penalised(chosen, network, params, training)
         if number > bool(self.penalty_epochs):
             return None
+        penalties = self._penalties(chosen, network)  # refuses weights that are shared
+        training = replace(training, optimiser=SGD(momentum=0.9))
+        if number == 0 and self.penalty_epochs:
+            plan = replace(training, epochs=self.penalty_epochs, batch_size=self.penalty_batch)
+            plan = replace(plan, rate=self.penalty_rate, schedule=Constant())
+            plan = replace(plan, penalties=(*moved(plan, network).penalties, *penalties))
+            return Stage("sorted norms of inputs", network, params, plan)
         found = values(network, params)
-        new = {name: tied(found[name], self.preference) for name in chosen}
+        new: dict[str, Shared] = {name: tied(found[name], self.preference) for name in chosen}
         told = ", ".join(_told(found[name], new[name][1]) for name in chosen)
+        left = {matrices(network)[name].table for name in chosen}
+        for name, w in matrices(network).items():
+            if w.table in left and name not in chosen:  # it would keep the whole table
+                new[name] = Identity(w.size), found[name].reshape(-1)
         network, params = share(network, params, new)
         plan = replace(training, epochs=self.epochs, rate=self.rate, schedule=Decay(1e-3))
         return Stage(told, network, params, moved(plan, network))
 
-    def _penalised(
-        self, chosen: list[str], network: Sequential, params: Params, training: Training
-    ) -> Stage:
-        plan = replace(training, epochs=self.penalty_epochs, batch_size=self.penalty_batch)
-        plan = replace(plan, rate=self.penalty_rate, schedule=Constant())
-        weights = [matrices(network)[name] for name in chosen]
-        more = tuple(GrOWL(self.strength, self.slope, w, self.part) for w in weights)
-        plan = replace(plan, penalties=(*moved(plan, network).penalties, *more))
-        return Stage("sorted norms of inputs", network, params, plan)
+    def _penalties(self, chosen: list[str], network: Sequential) -> tuple[GrOWL, ...]:
+        weights = (matrices(network)[name] for name in chosen)
+        return tuple(GrOWL(self.strength, self.slope, w, self.part) for w in weights)
 
 
 def _told(V: np.ndarray, table: np.ndarray) -> str:
@@ -132,12 +129,12 @@ def tied(V: np.ndarray, preference: float) -> tuple[Hash, np.ndarray, bool]:
 
     >>> hash_, table, down = tied(np.array([[1.0, 0.0, 1.25], [2.0, 0.0, 2.25]]), 0.6)
     >>> hash_.assignment, hash_.signs, table, down
-    (array([0, 0, 0], dtype=uint8), array([1, 0, 1], dtype=int8), array([1.125, 2.125]), True)
+    (array([0, 0, 0], dtype=uint8), array([ True, False,  True]), array([1.125, 2.125]), True)
     """
     outputs = len(V)
     clusters, cluster = alike(V, preference)
     means = np.stack([V[:, cluster == k].mean(axis=1, dtype=np.float64) for k in range(clusters)])
-    signs = None if (cluster >= 0).all() else (cluster >= 0).astype(np.int8)
+    signs = None if (cluster >= 0).all() else cluster >= 0
     cluster = np.maximum(cluster, 0)
     if V.ndim == 2:  # identifier = input * outputs + output
         return Blocks(means.size, outputs, cluster, signs), means.reshape(-1), True

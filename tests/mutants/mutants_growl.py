@@ -38,4 +38,18 @@ GROWL_MUTANTS = [
         "points that are exactly alike left to chance",
         "tests/sharing/test_affinity.py -k are_alike",
     ),
+    Mutant(
+        "sharing/growl.py",
+        "np.maximum.outer(squares, squares)",
+        "np.outer(norms[left], norms[left])",
+        "the cosine for the similarity, whatever the norms are",
+        "tests/sharing/test_growl.py -k those_of_the_loops",
+    ),
+    Mutant(
+        "sharing/growl.py",
+        "if w.table in left and name not in chosen:",
+        "if False:",
+        "the one table kept whole for the layers that are not tied",
+        "tests/sharing/test_growl.py -k the_stages",
+    ),
 ]
