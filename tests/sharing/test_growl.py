@@ -1,19 +1,16 @@
 """GrOWL's ties: alike inputs share a block of a table, dead ones are 0, and so it stays."""
 
-import re
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from minihash import core
-from minihash.cli import main
-from minihash.hashes import Blocks, Identity
+from minihash.hashes import Identity
 from minihash.layers import Conv2d, Dense
 from minihash.networks.arbnet import arbnet
 from minihash.networks.autoencoder import tied_autoencoder
 from minihash.networks.sequential import Sequential
-from minihash.runs.kinds import load_model
 from minihash.sharing.growl import Growl, alike, tied
 from minihash.sharing.rebuild import matrices, share, values
 from minihash.training import Training, start, steps
@@ -165,23 +162,6 @@ def test_the_stages_are_the_penalty_then_the_ties():
     np.testing.assert_array_equal(found["dense2.weight"], values(network, params)["dense2.weight"])
     (only,) = to_the_end(Growl(penalty_epochs=0), network, params, training)
     assert only.name == second.name
-
-
-def test_minihash_compress_ties_a_trained_run(here, capsys):
-    flags = "--hidden 9 --hash identity --norm none --standardise none --epochs 1 --out run"
-    assert main(["train", *flags.split(), "--quiet"]) == 0
-    method = ["--method", "growl", "--option", "penalty_epochs=2", "--option", "epochs=1"]
-    options = ["--option", "strength=0.01", "--option", "penalty_batch=400"]
-    assert main(["compress", "run", *method, *options, "--out", "small"]) == 0
-    page = capsys.readouterr().out
-    left, clusters = map(int, re.search(r"(\d+) of 784 inputs in (\d+) clusters", page).groups())
-    assert f"(rate {784 / clusters:.1f}, no index counted)" in page
-    model = load_model("small")
-    (w, _) = matrices(model.network).values()
-    assert type(w.hash) is Blocks and (w.hash.size, w.hash.buckets) == (9, 9 * clusters)
-    V = values(model.network, model.params)["dense1.weight"]
-    assert np.count_nonzero(input_norms(V)) == left < 784
-    assert np.unique(V[:, input_norms(V) > 0], axis=1).shape[1] == clusters < left
 
 
 @pytest.mark.parametrize(
