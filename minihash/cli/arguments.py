@@ -199,13 +199,8 @@ def _add_train(train: Parser) -> None:
     add(group, "--channels", text, type=values.sizes, metavar="N,N")
     add(group, "--activation", "elu, relu, sigmoid or tanh", metavar="NAME")
     add(group, "--norm", "normalisation after the activation", choices=("batch", "none"))
-    add(
-        group,
-        "--dropout",
-        "of hidden units, with this probability",
-        type=values.chance,
-        metavar="P",
-    )
+    text = "of hidden units, with this probability"
+    add(group, "--dropout", text, type=values.chance, metavar="P")
     text = "of mlp: of inputs, with this probability"
     add(group, "--input-dropout", text, type=values.chance, metavar="P")
     text = "a factor of the initial tables of weights"
