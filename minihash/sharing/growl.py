@@ -17,7 +17,9 @@ The paper's rate is weights / distinct weights, and counts no index. The file ha
 sign for each input, which its bytes count.
 
 A dead input comes back where the gradient, averaged over the steps that momentum remembers, exceeds
-its lambda: the noise of small batches does that. So the penalty is trained with large ones.
+its lambda: the noise of small batches does that. So the penalty is trained with large ones. And
+where the layers behind grow as this one shrinks, the network stays and the penalty falls: L2 on
+these stops that (benchmarks/GROWL.md).
 
 Source: Zhang, Wang, Figueiredo & Balzano, Learning to Share, ICLR 2018, sections 2 and 3.
 """
@@ -34,6 +36,7 @@ from minihash.sharing.method import Stage, moved
 from minihash.sharing.rebuild import Params, Shared, matrices, share, values
 from minihash.training import Training
 from minihash.training.optimisers import SGD
+from minihash.training.penalties import L2, Penalty
 from minihash.training.schedules import Constant, Decay
 from minihash.training.sorted_norms import GrOWL, input_norms
 
@@ -45,7 +48,7 @@ class Growl:
     """The penalty, then ties.
 
     layers: which of `matrices`, from 1. strength, slope, part: as of the penalty; slope 0 is the
-    group lasso. penalty_epochs: 0 ties the network as it was trained. penalty_batch, penalty_rate:
+    group lasso. l2: on the tables of the other layers. penalty_epochs: 0 ties the network as it was trained. penalty_batch, penalty_rate:
     of these epochs, by SGD with momentum 0.9. preference: how alike inputs must be to be tied.
     epochs, rate: of the ties, by the same SGD, the rate divided by 1 + step / 1000, where steps of
     the penalty count.
@@ -59,6 +62,7 @@ class Growl:
     strength: float = 4e-4
     slope: float = 2.5e-6
     part: float = 0.5
+    l2: float = 0.0
     penalty_epochs: int = 12
     penalty_batch: int = 500
     penalty_rate: float = 0.05
@@ -72,7 +76,7 @@ class Growl:
             check_field(self, name, least, 2**31 - 1)
         for name, most in (("part", 1.0), ("preference", 1.0)):
             real_field(self, name, 0, most)
-        for name in ("strength", "slope", "penalty_rate", "rate"):
+        for name in ("strength", "slope", "l2", "penalty_rate", "rate"):
             real_field(self, name, 0, float("inf"))
         known = isinstance(self.layers, tuple) and all(type(k) is int for k in self.layers)
         if not known or not self.layers or min(self.layers) < 1:
@@ -109,9 +113,12 @@ class Growl:
         plan = replace(training, epochs=self.epochs, rate=self.rate, schedule=Decay(1e-3))
         return Stage(told, network, params, moved(plan, network))
 
-    def _penalties(self, chosen: list[str], network: Sequential) -> tuple[GrOWL, ...]:
-        weights = (matrices(network)[name] for name in chosen)
-        return tuple(GrOWL(self.strength, self.slope, w, self.part) for w in weights)
+    def _penalties(self, chosen: list[str], network: Sequential) -> tuple[Penalty, ...]:
+        on = {name: w for name, w in matrices(network).items() if name in chosen}
+        others = (w.table for name, w in matrices(network).items() if name not in chosen)
+        decay = L2(self.l2, tuple(dict.fromkeys(others)))
+        sorted_ = (GrOWL(self.strength, self.slope, w, self.part) for w in on.values())
+        return (*([decay] if self.l2 else []), *sorted_)
 
 
 def _told(V: np.ndarray, table: np.ndarray) -> str:

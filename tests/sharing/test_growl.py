@@ -164,6 +164,14 @@ def test_the_stages_are_the_penalty_then_the_ties():
     assert only.name == second.name
 
 
+def test_l2_is_on_the_layers_that_are_not_tied():
+    network = arbnet((8, 6, 5, 3), hash="identity", compression=1.0, scope="layer")
+    first = Growl(layers=(2,), l2=0.25).stage(0, network, network.init(0), Training())
+    decay, sorted_ = first.training.penalties
+    assert decay == L2(0.25, ("dense1.weight", "dense3.weight"))
+    assert sorted_.weight is network.weights()[2]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
