@@ -48,10 +48,10 @@ class Growl:
     """The penalty, then ties.
 
     layers: which of `matrices`, from 1. strength, slope, part: as of the penalty; slope 0 is the
-    group lasso. l2: on the tables of the other layers. penalty_epochs: 0 ties the network as it was trained. penalty_batch, penalty_rate:
-    of these epochs, by SGD with momentum 0.9. preference: how alike inputs must be to be tied.
-    epochs, rate: of the ties, by the same SGD, the rate divided by 1 + step / 1000, where steps of
-    the penalty count.
+    group lasso. l2: of the other layers meanwhile. penalty_epochs: 0 ties the network as it was
+    trained. penalty_batch, penalty_rate: of these epochs, by SGD with momentum 0.9. preference: how
+    alike inputs must be to be tied. epochs, rate: of the ties, by the same SGD, the rate divided by
+    1 + step / 1000, where steps of the penalty count.
     Raises TypeError or ValueError for what cannot be.
 
     >>> Growl(slope=0.0).layers
