@@ -208,13 +208,8 @@ def _add_train(train: Parser) -> None:
     add(group, "--padding", text, type=values.radius, metavar="N")
     add(group, "--activation", "elu, relu, sigmoid or tanh", metavar="NAME")
     add(group, "--norm", "normalisation after the activation", choices=("batch", "none"))
-    add(
-        group,
-        "--dropout",
-        "of hidden units, with this probability",
-        type=values.chance,
-        metavar="P",
-    )
+    text = "of hidden units, with this probability"
+    add(group, "--dropout", text, type=values.chance, metavar="P")
     text = "of mlp: of inputs, with this probability"
     add(group, "--input-dropout", text, type=values.chance, metavar="P")
     text = "a factor of the initial tables of weights"
@@ -260,6 +255,8 @@ def _add_train(train: Parser) -> None:
     add(group, "--mix", text, type=values.chance, metavar="L")
     for name, text in PENALTIES.items():
         add(group, name, text, type=values.strength, metavar="S")
+    text = "penalty on the sorted norms of inputs: S + SLOPE max(PART n - i, 0) on the i-th of n"
+    add(group, "--growl", text, type=values.growl, metavar="S,SLOPE[,PART]")
     text = "hold out this part, as 0.2, or number of the training examples; keep the best epoch"
     add(group, "--validation", text, type=values.held_out, metavar="V")
     text = "of --validation: end after N epochs without a better one"

@@ -14,7 +14,7 @@ DATASETS = ("mnist", "cifar10", "digits", "rectangles", "convex")
 # Options of `train` that are no axis of a grid: a sweep has its own, or has no use for them.
 APART = ("help", "out", "resume", "quiet", "json", "imports", "data_dir", "download", "threads")
 APART += ("backend",)
-WHOLE = ("hidden", "channels")  # a comma belongs to the value
+WHOLE = ("hidden", "channels", "growl")  # a comma belongs to the value
 SWEEP = """\
 every option of `minihash train` about data, network and training takes several values here:
   --alpha 0.1,1,10            three values

@@ -54,6 +54,18 @@ def sizes(text: str) -> tuple[int, ...]:
         ) from None
 
 
+def growl(text: str) -> tuple[float, ...]:
+    """A strength, a slope and perhaps a part, with commas between them."""
+    try:
+        first, slope, *rest = text.split(",")
+        if len(rest) < 2:
+            return strength(first), strength(slope), *map(chance, rest)
+    except (argparse.ArgumentTypeError, ValueError):
+        pass
+    wanted = "S,SLOPE or S,SLOPE,PART, as 0.001,1e-5"
+    raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
+
+
 def pair(text: str) -> tuple[str, str]:
     """A name and its value."""
     name, equals, value = text.partition("=")

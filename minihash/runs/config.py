@@ -18,6 +18,7 @@ from minihash.runs.kinds import KINDS, RATES
 from minihash.runs.plan import loss, optimiser, schedule
 from minihash.training import Training
 from minihash.training.penalties import L1, L2, GroupLasso, Penalty, WeightDecay
+from minihash.training.sorted_norms import GrOWL
 
 # The choices that some model has, beside those of all.
 OF_SOME = sorted({name for kind in KINDS.values() for name in kind.choices})
@@ -39,7 +40,8 @@ class Config:
     (plateau_of "training"), or no lower loss on those held out ("validation"). teacher: the run
     folder or model file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5).
     init_scale: a factor of the initial tables that matrices read. weight_decay ... group_lasso: the
-    strengths of these penalties on all tables that matrices read.
+    strengths of these penalties on all tables that matrices read. growl: the strength and slope of
+    that penalty, and its part where it is not 1/2, on each matrix.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -93,6 +95,7 @@ class Config:
     l1: float | None = None
     l2: float | None = None
     group_lasso: float | None = None
+    growl: tuple[float, ...] | None = None
     validation: int | float | Fraction | None = None
     patience: int | None = None
     seed: int = Training.seed
@@ -193,9 +196,10 @@ class Config:
 
     def penalties(self, network: Sequential | None = None) -> tuple[Penalty, ...]:
         """Those that were asked for, on each table that a matrix or a kernel reads (without a
-        network: on none). The groups of a group lasso are the rows of a matrix, the outputs.
+        network: on none). The groups of a group lasso are the rows of a matrix, the outputs; those
+        of GrOWL are the inputs.
 
-        Raises ValueError for a strength that is none, or a group lasso of entries that are shared.
+        Raises ValueError for a strength that is none, or groups of entries that are shared.
 
         >>> config = Config(hash="identity", hidden=(3,), l1=0.5, group_lasso=0.25)
         >>> [type(penalty).__name__ for penalty in config.penalties(config.network((8, 8), 2))]
@@ -205,11 +209,14 @@ class Config:
         tables = tuple(dict.fromkeys(w.table for w in matrices))
         strengths = {name: getattr(self, name) for name in ON_TABLES}
         found = [ON_TABLES[name](x, tables) for name, x in strengths.items() if x is not None]
+        once = {(w.table, w.first_id): w for w in reversed(matrices)}  # a tied one is met twice
         if self.group_lasso is not None:
-            once = {(w.table, w.first_id): w for w in reversed(matrices)}  # a tied one is met twice
             for w in reversed(once.values()):
                 rows = replace(w, shape=(w.shape[0], w.size // w.shape[0]))
                 found.append(GroupLasso(self.group_lasso, rows))
+        if self.growl is not None:
+            strength, slope, *part = self.growl
+            found += [GrOWL(strength, slope, w, *part) for w in reversed(once.values())]
         return tuple(found)
 
     def to_json(self) -> dict:

@@ -10,12 +10,14 @@ A method is a file here, and an entry of `METHODS` (method.py says what it is): 
 and everything from Python read it there.
 
     codebook    prune, then a codebook a layer: Deep Compression      codebook.py
+    growl       inputs of a layer tied or dead: GrOWL                 growl.py, affinity.py
 """
 
 from minihash.sharing.codebook import Codebook
+from minihash.sharing.growl import Growl
 from minihash.sharing.method import Method, Stage, moved
 from minihash.sharing.rebuild import kept, matrices, share, values
 
-METHODS: dict[str, type[Method]] = {"codebook": Codebook}
+METHODS: dict[str, type[Method]] = {"codebook": Codebook, "growl": Growl}
 
 __all__ = ["METHODS", "Method", "Stage", "kept", "matrices", "moved", "share", "values"]

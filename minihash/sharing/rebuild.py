@@ -20,6 +20,7 @@ from minihash.networks.sequential import Sequential
 from minihash.weights import VirtualWeight
 
 Params = dict[str, np.ndarray]
+Shared = tuple[Hash, np.ndarray] | tuple[Hash, np.ndarray, bool]
 
 
 def matrices(network: Sequential) -> dict[str, VirtualWeight]:
@@ -31,12 +32,12 @@ def matrices(network: Sequential) -> dict[str, VirtualWeight]:
     >>> {name: w.shape for name, w in matrices(cnn((8, 8), 3, (4,), (5,))).items()}
     {'conv1.weight': (4, 1, 3, 3), 'dense2.weight': (5, 64), 'dense3.weight': (3, 5)}
     """
-    found: dict[VirtualWeight, str] = {}
+    found: dict[VirtualWeight, tuple[str, VirtualWeight]] = {}
     for name, layer in _named(network):
         for field, w in _weights_of(layer).items():
             if len(w.shape) > 1:
-                found.setdefault(_itself(w), f"{name}.{field}")
-    return {name: w for w, name in found.items()}
+                found.setdefault(_itself(w), (f"{name}.{field}", w))
+    return dict(found.values())
 
 
 def values(network: Sequential, params: Params) -> Params:
@@ -51,12 +52,13 @@ def values(network: Sequential, params: Params) -> Params:
 
 
 def share(
-    network: Sequential, params: Params, chosen: Mapping[str, tuple[Hash, np.ndarray]]
+    network: Sequential, params: Params, chosen: Mapping[str, Shared]
 ) -> tuple[Sequential, Params]:
     """The network and its parameters, with (hash, table) for each chosen weight.
 
     chosen: by the names of `matrices`. A hash is asked for the identifiers 0 .. size - 1 of its
-    weight, row-major; a table has an entry a bucket, and becomes one of the dtype of the others.
+    weight, row-major; with True after the table, down the columns, as those of w.T. A table has an
+    entry a bucket, and becomes one of the dtype of the others.
     Raises ValueError for another name, a hash that is too small or a table of another size.
 
     >>> from minihash.networks.arbnet import arbnet
@@ -73,7 +75,7 @@ def share(
             f"there is no weight {strange[0]!r} in this network: it has {', '.join(known)}"
         )
     dtype = next(iter(params.values())).dtype
-    names = {w: name for name, w in known.items()}
+    names = {_itself(w): name for name, w in known.items()}
     left = {known[name].table for name in chosen}  # tables that a chosen weight leaves
 
     def freed(w: VirtualWeight) -> bool:
@@ -83,20 +85,22 @@ def share(
     taken = {w.table for w in others if not freed(w)}
     taken |= {name for layer in network.layers for name in layer.arrays()}
     new, tables, layers = {}, {}, []
-    for name, (hash_, table) in chosen.items():
+    for name, (hash_, table, *down) in chosen.items():
         if np.shape(table) != (hash_.buckets,):
             raise ValueError(
                 f"the table of {name} must have {hash_.buckets} entries, one a bucket, got shape "
                 f"{np.shape(table)}"
             )
         own = _unused(name, taken)
-        new[known[name]] = VirtualWeight(known[name].shape, hash_, own)
+        w = known[name]
+        new[_itself(w)] = w, VirtualWeight(w.shape, hash_, own, transposed=any(down))
         tables[own] = np.asarray(table).astype(dtype)
     for name, layer in _named(network):
         changes = {}
         for field, w in _weights_of(layer).items():
-            if (found := new.get(_itself(w))) is not None:
-                changes[field] = found.T if w.transposed else found
+            if _itself(w) in new:
+                first, found = new[_itself(w)]
+                changes[field] = found if w.transposed == first.transposed else found.T
             elif freed(w):
                 own = _unused(f"{name}.{field}", taken | tables.keys())
                 changes[field] = VirtualWeight(w.shape, Identity(w.size), own)

@@ -49,6 +49,7 @@ MLP = {
     "l1": ("0.001", "0.002"),
     "l2": ("0.001", "0.002"),
     "group_lasso": (None, "0.1"),
+    "growl": (None, "0.1,0"),
     "validation": ("0.2", "1/3"),
     "seed": ("7", "0"),
     "teacher": (None, "run"),

@@ -12,6 +12,7 @@ from tests.mutants.mutants_data import DATA_MUTANTS
 from tests.mutants.mutants_edges import EDGE_MUTANTS
 from tests.mutants.mutants_experiments import EXPERIMENT_MUTANTS
 from tests.mutants.mutants_files import FILE_MUTANTS
+from tests.mutants.mutants_growl import GROWL_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
@@ -31,6 +32,7 @@ LISTS = (
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,
     MODEL_MUTANTS,
+    GROWL_MUTANTS,
     DATA_MUTANTS,
     AROUND_MUTANTS,
     FILE_MUTANTS,

@@ -11,7 +11,7 @@ import pytest
 
 from minihash import VirtualWeight
 from minihash.files.spec import TYPES, encode
-from minihash.hashes import Modulus
+from minihash.hashes import Identity, Modulus
 from minihash.training.optimisers import SGD
 
 README = (Path(__file__).resolve().parents[2] / "reference" / "README.md").read_text("utf-8")
@@ -32,6 +32,8 @@ GIVEN |= {"buckets": 200, "columns": 3, "fan_in": 2, "fan_out": 2, "domain": 9, 
 GIVEN |= {"assignment": np.zeros(1, np.uint8)}
 # What else a number needs.
 BESIDE = {("SGD", "dampening"): {"momentum": 0.9}}
+UNSHARED = {"weight": VirtualWeight((2, 3), Identity(6)), "slope": 1.0}
+BESIDE |= {("GrOWL", name): UNSHARED for name in ("strength", "slope", "part")}
 
 
 def described():

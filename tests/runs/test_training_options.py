@@ -20,6 +20,7 @@ from minihash.training import Training, start, steps
 from minihash.training.optimisers import SGD, Adam, Clipped
 from minihash.training.penalties import L1, L2, GroupLasso, WeightDecay
 from minihash.training.schedules import Decay, Plateau
+from minihash.training.sorted_norms import GrOWL
 from reference.streams import stream
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -124,6 +125,35 @@ def test_the_groups_of_a_group_lasso_are_the_outputs_of_each_matrix_once():
     code = Config(model="autoencoder", hash="identity", hidden=(5,), group_lasso=0.5)
     found = code.penalties(code.network((4, 4), 3))
     assert [p.weight.shape for p in found] == [(5, 16)]  # the decoder's is its transpose
+
+
+def test_the_groups_of_growl_are_the_inputs_of_each_matrix_once():
+    config = Config(model="cnn", hash="identity", channels=(2,), hidden=(5,), growl=(0.5, 0.25))
+    found = config.penalties(config.network((4, 4), 3))
+    assert all(isinstance(p, GrOWL) and p.lambdas[-1] == 0.5 and p.part == 0.5 for p in found)
+    assert [(p.weight.shape, p.lambdas.size) for p in found] == [
+        ((2, 1, 3, 3), 1),
+        ((5, 8), 8),
+        ((3, 5), 5),
+    ]
+    code = Config(model="autoencoder", hash="identity", hidden=(5,), growl=(0.5, 0.25, 1.0))
+    (one,) = code.penalties(code.network((4, 4), 3))
+    assert (one.weight.shape, one.part) == ((5, 16), 1.0)  # the decoder's is its transpose
+    assert Config.from_json(code.to_json()) == code
+
+
+def test_growl_makes_inputs_0_and_their_run_resumes():
+    flags = "--hash identity --scope layer --norm none --hidden 20 --growl 0.005,1e-5 --seed 3"
+    command = ["train", *flags.split(), "--standardise", "none", "--quiet"]
+    assert main([*command, "--epochs", "2", "--out", "whole"]) == 0
+    assert main([*command, "--epochs", "1", "--out", "run"]) == 0
+    assert main(["train", "--resume", "run", "--epochs", "2", "--quiet"]) == 0
+    whole, run = (Path(f, "model.safetensors").read_bytes() for f in ("whole", "run"))
+    assert whole == run
+    inputs = load_model("run").params["dense1.weight"].reshape(20, 784)
+    lost = ~inputs.any(axis=0)
+    assert 100 < lost.sum() < 784
+    assert np.count_nonzero(inputs[:, ~lost]) > 0.9 * inputs[:, ~lost].size
 
 
 FLAGS = {
