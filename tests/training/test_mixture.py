@@ -263,6 +263,8 @@ def test_training_can_begin_with_parameters():
     assert state.params["W.mixture.means"].tolist() == [-1, 1, 3]
     assert {f"first_moment.{name}" for name in ("W", *PRIOR.owned)} < state.optimiser.keys()
     assert params.keys() == {"W"}
+    again = start(NETWORK, training, params=params | {"W.mixture.means": np.arange(3.0)})
+    assert again.params["W.mixture.means"].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

@@ -26,23 +26,23 @@ from collections.abc import Iterable
 from minihash.training.penalties.entries import L1, L2, WeightDecay
 from minihash.training.penalties.groups import GroupLasso
 from minihash.training.penalties.mixture import Mixture
-from minihash.training.penalties.penalty import Params, Penalty
+from minihash.training.penalties.penalty import OnTables, Params, Penalty
 from minihash.training.penalties.tie import SoftTie
 
-__all__ = ["L1", "L2", "GroupLasso", "Mixture", "Penalty", "SoftTie", "WeightDecay"]
+__all__ = ["L1", "L2", "GroupLasso", "Mixture", "OnTables", "Penalty", "SoftTie", "WeightDecay"]
 
 
 def own(penalties: Iterable[Penalty], params: Params) -> Params:
-    """The parameters that the penalties have themselves, before the first step. params: the
-    network's. Raises ValueError for two of one name."""
+    """The parameters that the penalties have themselves, before the first step: those of `params`,
+    where it has them. params: the network's. Raises ValueError for two penalties with one."""
     found: Params = {}
     for penalty in penalties:
         for name, array in penalty.own(params).items():
-            if name in params or name in found:
+            if name in found:
                 raise ValueError(
                     f"two penalties have a parameter {name!r}; put one of each kind on a table"
                 )
-            found[name] = array
+            found[name] = params.get(name, array)
     return found
 
 
