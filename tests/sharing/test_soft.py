@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minihash import core
 from minihash.hashes import Identity, Lookup
 from minihash.networks.arbnet import arbnet
 from minihash.sharing import matrices, values
@@ -71,6 +72,12 @@ def test_distortion_is_what_rounding_changes():
     assert distortion(prior, params) == (0.25**2 + 0.5**2 + 0.5**2) / (0.25**2 + 9 + 16)
     zeros = {name: array * 0 for name, array in params.items()}
     assert distortion(prior, zeros) == 0.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiling_nothing():
+    with core.use("numpy"):
+        yield
 
 
 DATA = np.random.default_rng(0).standard_normal((40, 5))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minihash import core
 from minihash.hashes import Identity
 from minihash.layers import Dense
 from minihash.networks.sequential import Sequential
@@ -214,6 +215,12 @@ def test_components_are_the_loops(problem, seed):
         assert joint[j] >= max(joint) - ROUNDINGS * U64 * (1 + abs(max(joint)))
     same = Gaussians(np.log([0.5, 0.5]), np.array([0.0, 0.0]), np.zeros(2))
     assert same.component(np.zeros(3)).tolist() == [0, 0, 0]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiling_nothing():
+    with core.use("numpy"):
+        yield
 
 
 # In training.
