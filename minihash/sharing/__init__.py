@@ -10,12 +10,14 @@ A method is a file here, and an entry of `METHODS` (method.py says what it is): 
 and everything from Python read it there.
 
     codebook    prune, then a codebook a layer: Deep Compression      codebook.py
+    soft        a mixture of Gaussians draws the weights together     soft.py
 """
 
 from minihash.sharing.codebook import Codebook
 from minihash.sharing.method import Method, Stage, moved
 from minihash.sharing.rebuild import kept, matrices, share, values
+from minihash.sharing.soft import Soft
 
-METHODS: dict[str, type[Method]] = {"codebook": Codebook}
+METHODS: dict[str, type[Method]] = {"codebook": Codebook, "soft": Soft}
 
 __all__ = ["METHODS", "Method", "Stage", "kept", "matrices", "moved", "share", "values"]

@@ -38,6 +38,7 @@ from minihash.training.penalties.mixture import Gaussians, Mixture
 from minihash.training.schedules import Constant
 
 PERIOD = 10  # epochs until the weights are looked at again
+BINS = 160  # of a histogram
 
 
 @dataclass(frozen=True)
@@ -119,10 +120,20 @@ class Soft:
             name: Lookup.from_weights(rounded(mixture, params[w.table]))
             for name, w in matrices(network).items()
         }
+        seen = _histogram({n: params[w.table] for n, w in matrices(network).items()})
         network, params = share(network, params, chosen)
         count = len({value for _, table in chosen.values() for value in table.tolist()})
         plan = self._training(training, self.retrain, self.retrain_rate)
-        return Stage(f"rounded to {count} means", network, params, plan)
+        told = {"distortion": part, "mixture": mixture.told(), "histogram": seen}
+        return Stage(f"rounded to {count} means", network, params, plan, told)
+
+
+def _histogram(tables: Params) -> dict[str, object]:
+    """How many weights of each table are in each of `BINS` equal intervals of the range of all."""
+    low = min(float(w.min()) for w in tables.values())
+    high = max(float(w.max()) for w in tables.values())
+    counts = {name: np.histogram(w, BINS, (low, high))[0].tolist() for name, w in tables.items()}
+    return {"low": low, "high": high, "counts": counts}
 
 
 def rounded(mixture: Gaussians, w: np.ndarray) -> np.ndarray:

@@ -46,6 +46,12 @@ def own(penalties: Iterable[Penalty], params: Params) -> Params:
     return found
 
 
+def of_network(penalties: Iterable[Penalty], params: Params) -> Params:
+    """The parameters without those that penalties own."""
+    owned = {name for penalty in penalties for name in penalty.owned}
+    return {name: array for name, array in params.items() if name not in owned}
+
+
 def checked(penalties: Iterable[Penalty], params: Params, trained: Iterable[str]) -> None:
     """Raise ValueError or TypeError unless all penalties are on parameters that are trained."""
     trained = set(trained)

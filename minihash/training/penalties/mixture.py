@@ -60,6 +60,11 @@ class Gaussians(NamedTuple):
         away += (self.log_pi + 0.5 * (self.gamma - math.log(2 * math.pi)))[:, None]
         return away
 
+    def told(self) -> dict[str, list[float]]:
+        """Parts, means and deviations, as JSON holds them."""
+        numbers = np.exp(self.log_pi), self.mean, np.exp(-self.gamma / 2)
+        return {n: x.tolist() for n, x in zip(("pi", "mean", "deviation"), numbers, strict=True)}
+
     def component(self, w: np.ndarray) -> np.ndarray:
         """The likeliest component of each weight, the first where two are: argmax_j r_ij."""
         found = np.empty(len(w), np.intp)

@@ -1,6 +1,7 @@
 """What a penalty is, and what those on whole tables have in common."""
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 
@@ -10,14 +11,18 @@ Params = dict[str, np.ndarray]
 
 
 class Penalty:
-    """Base of all penalties. `names` are the tables that it is on."""
+    """Base of all penalties. `names` are the tables that it is on, `owned` those of the parameters
+    that it trains for itself."""
 
     strength: float
     names: tuple[str, ...]
 
+    @property
+    def owned(self) -> Collection[str]:
+        return ()
+
     def own(self, params: Params) -> Params:
-        """Parameters that the penalty trains for itself, before the first step; params: of the
-        network."""
+        """What it owns, before the first step; params: of the network."""
         return {}
 
     def value(self, params: Params) -> float:
