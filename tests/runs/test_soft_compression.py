@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from minihash.cli import gathered
 from minihash.runs import compress as compression
 from minihash.runs import folder as disk
 from minihash.runs import train
@@ -48,6 +49,13 @@ def test_killed_and_resumed_it_ends_with_the_same_bits(here):
         assert model.params.keys() == run.state.params.keys() - set(owned)  # a model is a network
         compression.resume(folder)
         assert (folder / FILE).read_bytes() == (here / "whole" / FILE).read_bytes()
+    told = whole["stages"][-1]
+    mixture, histogram = told["mixture"], told["histogram"]
+    assert told["distortion"] > 0 and abs(sum(mixture["pi"]) - 1) < 1e-9
+    assert mixture["mean"][0] == 0 and len(mixture["mean"]) == len(mixture["deviation"]) == 17
+    assert [sum(counts) for counts in histogram["counts"].values()] == [8 * 784, 80]
+    gathered.draw(here / "mixture.png", mixture, histogram)
+    assert (here / "mixture.png").read_bytes().startswith(b"\x89PNG")
     model = load_model(here / "whole")
     assert model.training.penalties == ()
     for w in model.network.weights():
