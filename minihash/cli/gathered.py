@@ -28,9 +28,9 @@ def draw(path: Path, mixture: dict, histogram: dict) -> None:
             density = np.exp(-(((w - mean) / deviation) ** 2) / 2)
             density *= pi / (deviation * math.sqrt(2 * math.pi))
             colour = "black" if j == 0 else "C1"
-            label = {0: "at 0", 1: "the other components"}.get(j)
+            label = {0: "prior, at 0", 1: "its other components"}.get(j)
             axes.plot(w, scale * density, color=colour, linewidth=1, label=label)
-        axes.set(yscale="log", ylim=(0.1, None), xlabel="weight", title=name)
+        axes.set(yscale="log", ylim=(0.01, 3 * max(counts)), xlabel="weight", title=name)
         axes.legend()
     panels[0].set_ylabel("weights in an interval")
     write(path, figure)
