@@ -7,7 +7,6 @@ from pathlib import Path
 from minihash.cli import gathered, plots, terminal
 from minihash.cli.commands import finish, picture, show
 from minihash.compile.places import expanded
-from minihash.experiments.drawing import suffix
 from minihash.runs import compress as compression
 from minihash.runs.kinds import KINDS, load_model
 from minihash.runs.progress import progress
@@ -22,8 +21,6 @@ def compress(args: Namespace) -> int:
     if args.data_dir is not None:
         places["data_dir"] = str(expanded(args.data_dir).absolute())
     shown = progress(args.quiet)
-    if args.plot is not None:
-        suffix(Path(args.plot))  # refused before the work
     try:
         if args.resume is None:
             if args.run is None:
