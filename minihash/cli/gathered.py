@@ -19,12 +19,13 @@ def draw(path: Path, mixture: dict, histogram: dict) -> None:
     layers = histogram["counts"]
     low, high, bins = histogram["low"], histogram["high"], len(next(iter(layers.values())))
     edges, w = np.linspace(low, high, bins + 1), np.linspace(low, high, POINTS)
+    components = [mixture[name] for name in ("pi", "mean", "deviation")]
     figure = empty(path, (5 * len(layers), 4))
     panels = figure.subplots(1, len(layers), squeeze=False)[0]
     for axes, (name, counts) in zip(panels, layers.items(), strict=True):
         axes.stairs(counts, edges, fill=True, alpha=0.4, label=f"{sum(counts):,} weights")
         scale = sum(counts) * (high - low) / bins
-        for j, (pi, mean, deviation) in enumerate(zip(*mixture.values(), strict=True)):
+        for j, (pi, mean, deviation) in enumerate(zip(*components, strict=True)):
             density = np.exp(-(((w - mean) / deviation) ** 2) / 2)
             density *= pi / (deviation * math.sqrt(2 * math.pi))
             colour = "black" if j == 0 else "C1"

@@ -51,7 +51,7 @@ class Soft:
     Raises TypeError or ValueError for a number out of range.
     """
 
-    tau: float = 0.01
+    tau: float = 0.02
     components: int = 16
     zero: float = 0.999
     epochs: int = 100
