@@ -4,7 +4,7 @@ import sys
 from argparse import Namespace
 from pathlib import Path
 
-from minihash.cli import plots, terminal
+from minihash.cli import gathered, plots, terminal
 from minihash.cli.commands import finish, picture, show
 from minihash.compile.places import expanded
 from minihash.runs import compress as compression
@@ -36,7 +36,9 @@ def compress(args: Namespace) -> int:
     except Stopped as stopped:
         print(f"minihash: {stopped}", file=sys.stderr, flush=True)
         return 128 + stopped.number
-    if path is not None:
+    if path is not None and "mixture" in (told := result["stages"][-1]):
+        gathered.draw(path, told["mixture"], told["histogram"])
+    elif path is not None:
         before, after = load_model(result["source"]), load_model(result["run"])
         plots.weights(path, *(values(m.network, m.params) for m in (before, after)))
     if not args.quiet:

@@ -7,7 +7,7 @@ The gradient of a table is the sum over all its readers.
 
 Two tasks with one table (hard parameter sharing: Caruana, Machine Learning 28, 1997) are two
 networks whose weights name it, trained on the sum of their losses. With a table each and a SoftTie
-between them (see training/penalties.py) the sharing is soft.
+between them (see training/penalties/tie.py) the sharing is soft.
 """
 
 import dataclasses

@@ -112,6 +112,7 @@ def _stages(
     """All that is left of it, in `folder`, or in a new one."""
     how = _method(run.sharing)
     plan = decode(run.sharing["training"], {})
+    learnt = data.x_train if isinstance(data, Dataset) else getattr(data, "train", ())
 
     def open_folder() -> Path:
         if folder is None:
@@ -122,7 +123,7 @@ def _stages(
     while under_way(run):
         stages = run.sharing["stages"]
         if run.finished:
-            stage = how.stage(len(stages), run.initial.network, run.state.params, plan)
+            stage = how.stage(len(stages), run.initial.network, run.state.params, plan, len(learnt))
             if stage is None:
                 run = replace(run, sharing=run.sharing | {"done": True})
                 disk.save(folder, run)
@@ -144,7 +145,7 @@ def _begun(run: Run, stage: Stage, data: Dataset | Text) -> Run:
     model = replace(run.initial, network=stage.network, params=stage.params, training=how)
     state = training.start(stage.network, how, params=stage.params)
     state = replace(state, epoch=run.state.epoch, step=run.state.step)
-    told = {"name": stage.name, "epochs": epochs, "before": _measured(model, data)}
+    told = {"name": stage.name, "epochs": epochs, "before": _measured(model, data), **stage.told}
     sharing = run.sharing | {"stages": [*run.sharing["stages"], told]}
     config = replace(run.config, epochs=epochs)
     return replace(run, config=config, initial=model, state=state, sharing=sharing)

@@ -31,7 +31,7 @@ from minihash.networks.sequential import Sequential
 from minihash.runs.examples import Autoencoder, Classifier
 from minihash.runs.model import FILE, Model
 from minihash.runs.writer import Writer
-from minihash.training import Training
+from minihash.training import Training, penalties
 
 if TYPE_CHECKING:
     from minihash.runs.config import Config
@@ -186,8 +186,11 @@ def decoded(path: Path, spec: dict, arrays: dict, params: dict[str, np.ndarray])
         expected = {w.table: (w.hash.buckets,) for w in model.network.weights()}
         for layer in model.network.layers:
             expected |= {name: shape for name, (shape, _) in layer.arrays().items()}
-        if expected != {name: array.shape for name, array in params.items()}:
+        own = penalties.of_network(model.training.penalties, params)
+        if expected != {name: array.shape for name, array in own.items()}:
             raise ValueError("its arrays do not fit its network")
+        for penalty in model.training.penalties if len(own) < len(params) else ():
+            penalty.check(params)
         if {array.dtype.str[1:] for array in params.values()} not in ({"f4"}, {"f8"}):
             raise ValueError("its arrays are not all float32 or all float64")
         return model

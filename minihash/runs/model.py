@@ -21,7 +21,7 @@ from minihash.data import Dataset, Text
 from minihash.files import checkpoint
 from minihash.files.spec import encode, kept
 from minihash.networks.sequential import Sequential
-from minihash.training import State, Training
+from minihash.training import State, Training, penalties
 
 if TYPE_CHECKING:
     from minihash.runs.config import Config
@@ -108,7 +108,8 @@ class Model:
         return {"type": type(self).__name__} | encoded
 
     def save(self, path: str | os.PathLike) -> int:
-        """Write the file, atomically; return its bytes."""
+        """Write the file, atomically, without what penalties own; return its bytes."""
         arrays: dict[str, np.ndarray] = {}
         spec = {"kind": "model", "model": self.spec(arrays)}
-        return checkpoint.save(path, spec, arrays | self.params)
+        params = penalties.of_network(self.training.penalties, self.params)
+        return checkpoint.save(path, spec, arrays | params)

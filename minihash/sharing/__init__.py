@@ -11,13 +11,15 @@ and everything from Python read it there.
 
     codebook    prune, then a codebook a layer: Deep Compression      codebook.py
     growl       inputs of a layer tied or dead: GrOWL                 growl.py, affinity.py
+    soft        a mixture of Gaussians draws the weights together     soft.py
 """
 
 from minihash.sharing.codebook import Codebook
 from minihash.sharing.growl import Growl
 from minihash.sharing.method import Method, Stage, moved
 from minihash.sharing.rebuild import kept, matrices, share, values
+from minihash.sharing.soft import Soft
 
-METHODS: dict[str, type[Method]] = {"codebook": Codebook, "growl": Growl}
+METHODS: dict[str, type[Method]] = {"codebook": Codebook, "growl": Growl, "soft": Soft}
 
 __all__ = ["METHODS", "Method", "Stage", "kept", "matrices", "moved", "share", "values"]

@@ -80,7 +80,7 @@ class Codebook:
             )
 
     def stage(
-        self, number: int, network: Sequential, params: Params, training: Training
+        self, number: int, network: Sequential, params: Params, training: Training, examples: int
     ) -> Stage | None:
         """See `Method`."""
         rounds = self.rounds if self.density or self.threshold else 0

@@ -8,7 +8,7 @@ so that a compression which was stopped goes on from the file of the stage it wa
 network is the result.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from minihash.networks.sequential import Sequential
@@ -22,25 +22,27 @@ class Stage:
     """A network to train, where it begins, and how. name: what is told of it, as "pruned to 8 %".
 
     The epochs, rate, optimiser and penalties of `training` are the stage's own; its names are those
-    of the tables of `network` (see `moved`).
+    of the tables of `network` (see `moved`). told: what else the result says of it, as JSON.
     """
 
     name: str
     network: Sequential
     params: Params
     training: Training
+    told: dict = field(default_factory=dict)
 
 
 class Method(Protocol):
     """A method of `METHODS`: codebook.py is one."""
 
     def stage(
-        self, number: int, network: Sequential, params: Params, training: Training
+        self, number: int, network: Sequential, params: Params, training: Training, examples: int
     ) -> Stage | None:
         """The stage of this number, from 0; None after the last.
 
-        network, params: as the stage before has left them, or the trained network. training: how
-        that was trained; the same for all stages.
+        network, params: as the stage before has left them, with what its penalties own, or the
+        trained network. training: how that was trained; the same for all stages. examples: to train
+        with.
         Raises ValueError for options that do not fit the network.
         """
         ...

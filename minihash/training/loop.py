@@ -78,7 +78,8 @@ class Training:
 
 @dataclass(frozen=True)
 class State:
-    """How far a run is: all that its next step depends on."""
+    """How far a run is: all that its next step depends on. params: of the network, and what the
+    penalties own."""
 
     params: dict[str, np.ndarray]
     optimiser: dict[str, np.ndarray]
@@ -102,8 +103,9 @@ def start(
     """The state before the first step. scale: of the tables that matrices read, as for `init`.
     params: where it begins; None: the network's own start."""
     params = network.init(training.seed, dtype, scale) if params is None else params
-    optimiser = training.optimiser.init(params, trained(network))
-    return State(params, optimiser, training.schedule.init())
+    own = penalties.own(training.penalties, params)
+    optimiser = training.optimiser.init(params | own, [*trained(network), *own])
+    return State(params | own, optimiser, training.schedule.init())
 
 
 def trained(network: Sequential) -> list[str]:

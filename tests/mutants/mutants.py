@@ -16,6 +16,7 @@ from tests.mutants.mutants_growl import GROWL_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
 from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
+from tests.mutants.mutants_mixture import MIXTURE_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
 from tests.mutants.mutants_runs import RUN_MUTANTS
 from tests.mutants.mutants_sharing import SHARING_MUTANTS
@@ -31,6 +32,7 @@ LISTS = (
     LAYER_MUTANTS,
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,
+    MIXTURE_MUTANTS,
     MODEL_MUTANTS,
     GROWL_MUTANTS,
     DATA_MUTANTS,

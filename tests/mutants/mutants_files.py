@@ -105,7 +105,7 @@ FILE_MUTANTS = [
         MODELS + "lookup_of_an_array_that_can_change",
     ),
     Mutant(
-        "training/penalties.py",
+        "training/penalties/groups.py",
         "if met[buckets].any() or np.unique(buckets).size < buckets.size:",
         "if np.unique(buckets).size < buckets.size:",
         "an entry in groups that are far from each other",

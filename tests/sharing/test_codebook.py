@@ -35,7 +35,7 @@ def trained(stage):
 def stages(method, plan=PLAN):
     network, params = NETWORK, NETWORK.init(1)
     while True:
-        stage = method.stage(len(done := stages_done), network, params, plan)
+        stage = method.stage(len(done := stages_done), network, params, plan, 40)
         if stage is None:
             return
         yield stage, params
@@ -153,7 +153,7 @@ def test_options_of_another_number_of_layers_are_refused():
     for options in ({"density": (0.1, 0.2, 0.3)}, {"bits": (1, 2, 3)}):
         name = next(iter(options))
         with pytest.raises(ValueError, match=f"{name} must be one number for all 2 layers, or one"):
-            Codebook(**options).stage(0, NETWORK, NETWORK.init(), PLAN)
+            Codebook(**options).stage(0, NETWORK, NETWORK.init(), PLAN, 40)
 
 
 def test_penalties_move_to_the_new_tables_and_groups_are_left_out():
