@@ -53,8 +53,8 @@ class Rows(Source):
                 f"the weight of Rows must have a row for each of the {self.hash.buckets} buckets, "
                 f"got shape {shape}; reshape it or choose another hash"
             )
-        check_field(self, "height", 1, 2**63 - 1)
-        check_field(self, "every", 1, 2**63 - 1)
+        check_field(self, "height", 1, 2**31 - 1)
+        check_field(self, "every", 1, 2**31 - 1)
         if (self.height - 1) // self.every >= self.hash.domain:
             raise ValueError(
                 f"the hash is defined up to {self.hash.domain - 1}, but {self.height} rows need "

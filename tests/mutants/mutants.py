@@ -17,6 +17,7 @@ from tests.mutants.mutants_kernels import KERNEL_MUTANTS
 from tests.mutants.mutants_layers import LAYER_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
 from tests.mutants.mutants_runs import RUN_MUTANTS
+from tests.mutants.mutants_sources import SOURCE_MUTANTS
 from tests.mutants.mutants_step import STEP_MUTANTS
 from tests.mutants.mutants_training import TRAINING_MUTANTS
 
@@ -27,6 +28,7 @@ LISTS = (
     STEP_MUTANTS,
     EDGE_MUTANTS,
     LAYER_MUTANTS,
+    SOURCE_MUTANTS,
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,
     MODEL_MUTANTS,

@@ -24,6 +24,8 @@ GIVEN = {
     "tables": ("a", "b"),
     "weight": W,
     "shape": (2,),
+    "hash": Modulus(2),
+    "height": 3,
     "alpha": 1.0,
     "radius": 1,
 }
