@@ -32,11 +32,11 @@ from minihash.checks import check_count, float_array, parameter
 from minihash.hashes import Identity
 from minihash.layers.layer import Layer, Params
 from minihash.layers.lstm import LSTM
+from minihash.layers.recurrent import State, States
 from minihash.sources import Weight, add, source_of
 from minihash.sources.source import product, product_backward
 from minihash.weights import VirtualWeight
 
-State = tuple[np.ndarray, ...]  # h, c, and those of the small LSTM
 MATRICES = ("weight_ih", "weight_hh", "small_ih", "small_hh", "small_b")
 VECTORS = ("bias", "small_bias")
 
@@ -174,7 +174,7 @@ class HyperLSTM(Layer):
 
     def backward_state(
         self, params: Params, cache: Any, dy: np.ndarray, dstate: State | None = None
-    ) -> tuple[np.ndarray, State, Params]:
+    ) -> tuple[np.ndarray, States, Params]:
         """`backward`, from the gradient of the final state too (None: 0): dx, the gradient of the
         initial state, and that of each parameter."""
         x, steps, _ = cache
@@ -216,15 +216,15 @@ class HyperLSTM(Layer):
         grads |= {name: d[name.removeprefix(f"{self.name}.")] for name in self.arrays()}
         return dx, (dh, dc, dh_, dc_), grads
 
-    def state(self, cache: Any) -> State:
+    def state(self, cache: Any) -> States:
         """The state after the forward pass that left `cache`, from which the next may start."""
         return cache[2]
 
-    def from_arrays(self, states: State) -> State:
+    def from_arrays(self, states: States) -> States:
         """The state of these arrays, as the user has it."""
         return states
 
-    def _state(self, state: State | None, name: str, batch: int, dtype: np.dtype) -> State:
+    def _state(self, state: State | None, name: str, batch: int, dtype: np.dtype) -> States:
         sizes = (self.hidden,) * 2 + (self.small,) * 2
         if state is None:
             return tuple(np.zeros((batch, size), dtype) for size in sizes)

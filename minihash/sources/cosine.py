@@ -46,10 +46,11 @@ class Cosine(Source):
         f = (len(shapes) + 1) // 2
         channels = shapes[0][:2]
         for j, shape in enumerate(shapes):
-            if len(channels) != 2 or shape != (*channels, len(positions(f, j))):
+            count = min(j + 1, len(shapes) - j)
+            if len(channels) != 2 or shape != (*channels, count):
                 raise ValueError(
                     f"band {j} of a {f} x {f} kernel must have shape (out_channels, channels, "
-                    f"{len(positions(f, j))}) with those of band 0, got {shape}; reshape it"
+                    f"{count}) with those of band 0, got {shape}; reshape it"
                 )
         object.__setattr__(self, "bands", tuple(self.bands))
         object.__setattr__(self, "shape", (*channels, f, f))
