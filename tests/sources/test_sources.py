@@ -97,6 +97,24 @@ def test_products_are_those_with_v(name, tile, need_dx, monkeypatch):
     same_grads(grads, source.scatter_add(params, dy.T @ x), exact)
 
 
+@pytest.mark.parametrize("name", ["count sketch", "hash embedding", "hypernetwork"])
+@pytest.mark.parametrize("tile", [1, 9, 2**18])
+def test_products_hold_a_tile_of_v_at_once(name, tile, monkeypatch):
+    source, rng = CASES[name].source, np.random.default_rng(3)
+    params, (fan_out, fan_in) = whole_params(source, rng), source.shape
+    held, rows = [], type(source).rows
+
+    def watched(self, params, which, dtype):
+        held.append(len(which))
+        return rows(self, params, which, dtype)
+
+    monkeypatch.setattr(base, "TILE", tile)
+    monkeypatch.setattr(type(source), "rows", watched)
+    source.matmul(params, np.ones((2, fan_in)))
+    source.matmul_backward(params, np.ones((2, fan_out)), np.ones((2, fan_in)))
+    assert max(held) == min(max(1, tile // fan_in), fan_out) and sum(held) == 2 * fan_out
+
+
 @every_case
 def test_a_source_goes_to_a_file_and_back(name, tmp_path):
     source, arrays = CASES[name].source, {}

@@ -1,11 +1,14 @@
 """Sources where a virtual weight could be: in embeddings, convolutions, networks, models."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 
 from minihash import core
 from minihash.cli.report import pages, report
 from minihash.data import load
+from minihash.files.spec import TYPES, decode, encode, register
 from minihash.hashes import Identity, Modulus, Uniform
 from minihash.layers import Conv1d, Conv2d, Dense, Embedding
 from minihash.networks.joint import Joint
@@ -20,6 +23,7 @@ from minihash.sources import (
     Product,
     Rows,
     Scaled,
+    Source,
     Sum,
     hash_embedding,
     quotient_remainder,
@@ -227,6 +231,34 @@ def test_tables_that_do_not_fit_are_refused():
         Dense(source).forward(params, np.ones((2, 4)))
 
 
+def test_a_source_from_outside_is_registered_kept_and_takes_products(monkeypatch):
+    @dataclass(frozen=True)
+    class Negated(Source):
+        weight: VirtualWeight
+
+        def __post_init__(self):
+            object.__setattr__(self, "shape", self.weight.shape)
+
+        def initial(self, variance):
+            return ((self.weight, variance),)
+
+        def rows(self, params, rows, dtype):
+            return -core.gather_rows(params[self.weight.table], self.weight, rows)
+
+        def rows_backward(self, params, rows, dV):
+            return {self.weight.table: core.scatter_add_rows(-dV, rows, self.weight)}
+
+    monkeypatch.setattr("minihash.files.spec.TYPES", dict(TYPES))
+    source, rng = register(Negated)(virtual((4, 3), "t")), np.random.default_rng(3)
+    assert decode(encode(Dense(source), {}), {}) == Dense(source)
+    params, (x, dy) = whole_params(source, rng), (rng.integers(-3, 4, (2, n)) * 1.0 for n in (3, 4))
+    V = -core.gather(params["t"], source.weight)
+    y, cache = Dense(source).forward(params, x)
+    dx, grads = Dense(source).backward(params, cache, dy)
+    assert (y == x @ V.T).all() and (dx == dy @ V).all()
+    assert (grads["t"] == -core.scatter_add(dy.T @ x, source.weight)).all()
+
+
 def test_networks_side_by_side_know_their_sources():
     one, two = (
         Sequential((Dense(CASES["scaled"].source),)),
@@ -238,8 +270,6 @@ def test_networks_side_by_side_know_their_sources():
 
 
 def test_a_model_with_sources_is_trained_saved_loaded_and_inspected(tmp_path):
-    from dataclasses import replace
-
     data = load("digits")
     model = fit(data, hidden=(20,), epochs=1, norm="none", scope="layer")
     first, *rest = model.network.layers
