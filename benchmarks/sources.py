@@ -41,7 +41,7 @@ from minihash.sources import (
 )
 from minihash.training import Training, evaluate, start, steps
 from minihash.training.optimisers import Adam
-from minihash.training.schedules import Decay
+from minihash.training.schedules import Constant, Decay
 from minihash.weights import VirtualWeight
 
 CONTEXT, WIDTH, HIDDEN, TARGETS = 4, 32, 128, 1000
@@ -114,14 +114,15 @@ def words(folder: Path) -> tuple[np.ndarray, np.ndarray, int]:
 
 def learn(
     network: Sequential,
-    training: Training,
+    phases: list[Training],
     data: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     to_input: Callable,
 ) -> tuple[float, float]:
-    """The loss and the error in percent on the test data."""
+    """The loss and the error in percent on the test data, after trainings one upon another."""
     x, y, x_test, y_test = data
-    run = steps(network, training, start(network, training), x, y, to_input)
-    ((state, _),) = deque(run, maxlen=1)
+    state = start(network, phases[0])
+    for training in phases:
+        ((state, _),) = deque(steps(network, training, state, x, y, to_input), maxlen=1)
     found = evaluate(network, state.params, x_test, y_test, to_input)
     return found.loss, 100 * (1 - found.accuracy)
 
@@ -136,13 +137,23 @@ def main() -> None:
     if options.what == "kernel":
         mnist = load("mnist", options.data_dir)
         data = mnist.x_train, mnist.y_train, mnist.x_test, mnist.y_test
-        sides, network_of, to_input, batch = kernels, convnet, mnist.standardiser(), 200
+        sides, network_of, to_input = kernels, convnet, mnist.standardiser()
+
+        def phases(epochs: int, seed: int) -> list[Training]:
+            """Adam, its rate a fifth in the last epoch."""
+            pairs = (epochs - 1, 1e-3), (epochs, 2e-4)
+            return [Training(n, 200, rate, Adam(), Constant(), seed) for n, rate in pairs if n]
     else:
         tokens, targets, count = words(Path(options.data_dir))
         x = np.lib.stride_tricks.sliding_window_view(tokens, CONTEXT)[:-1]
         y, cut = targets[CONTEXT:], len(x) * 9 // 10
         data = x[:cut], y[:cut], x[cut:], y[cut:]
-        sides, network_of, batch = (lambda seed: embeddings(seed, count)), ngrams, 100
+        sides, network_of = (lambda seed: embeddings(seed, count)), ngrams
+
+        def phases(epochs: int, seed: int) -> list[Training]:
+            """Adam, its rate falling to a fifth in the end."""
+            falls = Decay(4 / (epochs * len(data[0]) / 100))
+            return [Training(epochs, 100, 1e-3, Adam(), falls, seed)]
 
         def to_input(x: np.ndarray, dtype: type) -> np.ndarray:
             return x
@@ -154,9 +165,7 @@ def main() -> None:
     for seed in range(options.seeds):
         for name, weight in sides(seed).items():
             began = time.perf_counter()
-            falls = Decay(4 / (options.epochs * len(data[0]) / batch))  # to a fifth in the end
-            training = Training(options.epochs, batch, 1e-3, Adam(), falls, seed)
-            found = learn(network_of(weight), training, data, to_input)
+            found = learn(network_of(weight), phases(options.epochs, seed), data, to_input)
             results.setdefault(name, []).append(found)
             numbers = sum({w.table: w.hash.buckets for w in source_of(weight).weights()}.values())
             print(
