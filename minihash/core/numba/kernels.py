@@ -60,7 +60,7 @@ class Loops(NamedTuple):
     def read(self, table: np.ndarray, tile: np.ndarray, where: tuple) -> None:
         """tile = sign * table[bucket]."""
         if self.locate_words is None:
-            self.read_tile(table, tile, *where)
+            self.read_tile(bits(table), bits(tile), *where)
         else:
             self.read_tile(bits(table), bits(tile.reshape(-1)), *where)
 
