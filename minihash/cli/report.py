@@ -180,7 +180,7 @@ def _memory(about: dict) -> str:
     rows = [
         ("memory", "numbers", "bytes", ""),
         ("tables", about["stored_weights"], memory["tables"], about["dtype"]),
-        ("kept by hashes", "", memory["of_hashes"], "indices, signs, alias tables"),
+        ("kept by hashes", "", memory["of_hashes"], "indices, alias tables, fixed factors"),
         ("other parameters", about["other_parameters"], memory["other_parameters"], ""),
         ("total", "", memory["total"], f"{share:.1%} of the dense net"),
         (

@@ -13,6 +13,7 @@ from minihash.layers.distillation import Distillation
 from minihash.layers.dropout import Dropout
 from minihash.layers.embedding import Embedding
 from minihash.layers.gru import GRU
+from minihash.layers.hyper_lstm import HyperLSTM
 from minihash.layers.losses import mean_squared_error, softmax_cross_entropy
 from minihash.layers.lstm import LSTM
 from minihash.layers.pooling import AveragePool2d, GlobalAveragePool, MaxPool2d
@@ -35,6 +36,7 @@ __all__ = [
     "Embedding",
     "Flatten",
     "GlobalAveragePool",
+    "HyperLSTM",
     "MaxPool2d",
     "ReLU",
     "Reshape",

@@ -33,6 +33,7 @@ from minihash.hashes.toeplitz import check_groups
 from minihash.hashes.windows import MOST, Axes, Windows, each
 from minihash.layers.dense import Dense
 from minihash.layers.layer import Layer, Params
+from minihash.sources import Weight
 from minihash.weights import VirtualWeight
 
 Cache = tuple[np.ndarray, np.ndarray]  # x, K
@@ -42,8 +43,9 @@ Cache = tuple[np.ndarray, np.ndarray]  # x, K
 class Conv2d(Layer):
     """y = the convolution of images with a kernel, plus a bias.
 
-    weight: a virtual weight of shape (out_channels, channels / groups, height, width). bias: None,
-    or one of shape (out_channels,). stride, padding, dilation: an integer, or one for each axis.
+    weight: a virtual weight of shape (out_channels, channels / groups, height, width), or another
+    source. bias: None, or a virtual weight of shape (out_channels,). stride, padding, dilation: an
+    integer, or one for each axis.
     Raises TypeError or ValueError if they are anything else.
 
     >>> from minihash.hashes import Identity
@@ -54,7 +56,7 @@ class Conv2d(Layer):
 
     axes: ClassVar[tuple[str, ...]] = ("height", "width")
 
-    weight: VirtualWeight
+    weight: Weight
     bias: VirtualWeight | None = None
     stride: Axes = 1
     padding: Axes = 0
@@ -63,9 +65,15 @@ class Conv2d(Layer):
 
     def __post_init__(self) -> None:
         cls, wanted = type(self).__name__, ("out_channels", "channels / groups", *self.axes)
-        for name, w in (("weight", self.weight), ("bias", self.bias)):
-            if not isinstance(w, VirtualWeight) and not (name == "bias" and w is None):
-                raise TypeError(f"the {name} of {cls} must be a VirtualWeight, got {w!r}; make one")
+        if not isinstance(self.weight, Weight):
+            raise TypeError(
+                f"the weight of {cls} must be a VirtualWeight or a source, got {self.weight!r}; "
+                "make one"
+            )
+        if not isinstance(self.bias, VirtualWeight | None):
+            raise TypeError(
+                f"the bias of {cls} must be a VirtualWeight, got {self.bias!r}; make one"
+            )
         if len(self.weight.shape) != len(wanted):
             raise ValueError(
                 f"the weight of {cls} must have shape ({', '.join(wanted)}), got "
@@ -92,6 +100,12 @@ class Conv2d(Layer):
         return self.weight.shape[1] * self.groups
 
     def weights(self) -> tuple[VirtualWeight, ...]:
+        """What the weight is made of, and the bias if there is one."""
+        w = self.weight
+        own = (w,) if isinstance(w, VirtualWeight) else w.weights()
+        return own if self.bias is None else (*own, self.bias)
+
+    def sources(self) -> tuple[Weight, ...]:
         """The weight, and the bias if there is one."""
         return (self.weight,) if self.bias is None else (self.weight, self.bias)
 
@@ -106,7 +120,11 @@ class Conv2d(Layer):
         shape = (None, self.channels, *(None for _ in self.axes))
         x = float_array(x, f"x of {type(self).__name__}", shape, device=True)
         outputs = self.windows.outputs(x.shape[2:])
-        K = core.gather(self._table(params, self.weight, x.dtype), self.weight)
+        w = self.weight
+        if isinstance(w, VirtualWeight):
+            K = core.gather(self._table(params, w, x.dtype), w)
+        else:
+            K = w.gather(params, x.dtype)
         B = None
         if self.bias is not None:
             B = core.gather(self._table(params, self.bias, x.dtype), self.bias)
@@ -131,23 +149,30 @@ class Conv2d(Layer):
         planes = self._plane(dy), self._plane(x), self._plane(K)
         geometry = b is not None, self._plane_windows, self.groups
         dx, dK, dB = core.convolve_backward(*planes, *geometry, need_dx=need_dx)
-        grads = {w.table: core.scatter_add(dK.reshape(K.shape), w)}
+        dK = dK.reshape(K.shape)
+        if isinstance(w, VirtualWeight):
+            grads = {w.table: core.scatter_add(dK, w)}
+        else:
+            grads = w.scatter_add(params, dK)
         if b is not None and dB is not None:
             db = core.scatter_add(dB, b)
-            grads[b.table] = core.add(grads[w.table], db) if b.table == w.table else db
+            grads[b.table] = core.add(grads[b.table], db) if b.table in grads else db
         return dx if dx is None else dx.reshape(x.shape), grads
 
     def as_dense(self, *sizes: int) -> Dense:
         """The same map of images of this height and width as a matrix under its full hash: Dense of
         the rows of (channels, height, width), which gives rows of (out_channels, height', width').
 
-        Raises ValueError if the windows do not fit into the padded image.
+        Raises ValueError if the windows do not fit into the padded image, TypeError for a kernel
+        that is no virtual weight.
 
         >>> from minihash.hashes import Uniform
         >>> Conv2d(VirtualWeight((4, 1, 3, 3), Uniform(9)), padding=1).as_dense(28, 28).weight.shape
         (3136, 784)
         """
         w, b = self.weight, self.bias
+        if not isinstance(w, VirtualWeight):
+            raise TypeError(f"only a kernel under a hash is a matrix under one, got {w!r}")
         geometry = self.stride, self.padding, self.dilation, self.groups
         matrix = Toeplitz((self.channels, *sizes), (w.shape[0], *w.shape[2:]), *geometry)
         outputs, inputs = math.prod(matrix.output_shape), math.prod(matrix.shape)

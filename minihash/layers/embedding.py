@@ -23,6 +23,7 @@ import numpy as np
 from minihash import core
 from minihash.checks import float_array, index_array, parameter
 from minihash.layers.layer import Layer, Params
+from minihash.sources import Weight
 from minihash.weights import VirtualWeight
 
 Cache = tuple[np.ndarray, np.dtype]  # tokens, and the dtype of the table
@@ -32,7 +33,7 @@ Cache = tuple[np.ndarray, np.dtype]  # tokens, and the dtype of the table
 class Embedding(Layer):
     """y = V[tokens].
 
-    weight: a virtual weight of shape (vocabulary, width).
+    weight: a virtual weight of shape (vocabulary, width), or another source that has tables.
     Raises TypeError or ValueError if it is anything else.
 
     >>> from minihash.hashes import Modulus
@@ -42,20 +43,27 @@ class Embedding(Layer):
             [0., 1.]]])
     """
 
-    weight: VirtualWeight
+    weight: Weight
 
     def __post_init__(self) -> None:
-        if not isinstance(self.weight, VirtualWeight):
+        if not isinstance(self.weight, Weight):
             raise TypeError(
-                f"the weight of Embedding must be a VirtualWeight, got {self.weight!r}; make one"
+                "the weight of Embedding must be a VirtualWeight or a source, got "
+                f"{self.weight!r}; make one"
             )
         if len(self.weight.shape) != 2:
             raise ValueError(
                 "the weight of Embedding must have shape (vocabulary, width), got "
                 f"{self.weight.shape}; reshape it"
             )
+        if not self.weights():
+            raise ValueError(f"the weight of Embedding must read a table, got {self.weight}")
 
     def weights(self) -> tuple[VirtualWeight, ...]:
+        """What the weight is made of."""
+        return (self.weight,) if isinstance(self.weight, VirtualWeight) else self.weight.weights()
+
+    def sources(self) -> tuple[Weight, ...]:
         """The weight."""
         return (self.weight,)
 
@@ -69,12 +77,18 @@ class Embedding(Layer):
         """
         w = self.weight
         tokens = index_array(x, "tokens", w.shape[0])
-        table = parameter(params, w.table, (w.hash.buckets,), device=True)
-        return core.gather_rows(table, w, tokens), (tokens, table.dtype)
+        if isinstance(w, VirtualWeight):
+            table = parameter(params, w.table, (w.hash.buckets,), device=True)
+            return core.gather_rows(table, w, tokens), (tokens, table.dtype)
+        dtype = parameter(params, w.weights()[0].table, None).dtype
+        E = w.rows(params, tokens.reshape(-1), dtype)
+        return E.reshape(*tokens.shape, w.shape[1]), (tokens, dtype)
 
     def backward(self, params: Params, cache: Cache, dy: np.ndarray) -> tuple[None, Params]:
         """dy of y's shape and dtype -> None, and the gradient of the table by its name."""
         tokens, dtype = cache
         w = self.weight
         dy = float_array(dy, "dy of Embedding", (*tokens.shape, w.shape[1]), dtype, device=True)
-        return None, {w.table: core.scatter_add_rows(dy, tokens, w)}
+        if isinstance(w, VirtualWeight):
+            return None, {w.table: core.scatter_add_rows(dy, tokens, w)}
+        return None, w.rows_backward(params, tokens.reshape(-1), dy.reshape(-1, w.shape[1]))

@@ -17,7 +17,15 @@ import numpy as np
 
 from minihash.checks import check_count
 from minihash.hashes import Identity
-from minihash.layers import GRU, LSTM, RNN, Dense, Embedding, softmax_cross_entropy
+from minihash.layers import (
+    GRU,
+    LSTM,
+    RNN,
+    Dense,
+    Embedding,
+    HyperLSTM,
+    softmax_cross_entropy,
+)
 from minihash.layers.recurrent import Recurrent, State
 from minihash.networks.numbering import numbered
 from minihash.networks.sequential import Sequential
@@ -37,13 +45,13 @@ class LanguageModel:
     """
 
     embedding: Embedding
-    recurrent: tuple[Recurrent, ...]
+    recurrent: tuple[Recurrent | HyperLSTM, ...]
     output: Dense
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "recurrent", tuple(self.recurrent))
         for layer in self.recurrent:
-            if not isinstance(layer, Recurrent):
+            if not isinstance(layer, Recurrent | HyperLSTM):
                 raise TypeError(
                     "layers between embedding and output must be recurrent, got "
                     f"{layer!r}; leave it out"
@@ -95,7 +103,8 @@ class LanguageModel:
         return loss, grads, states
 
     def to_arrays(self, states: States) -> Params:
-        """The arrays of the states by name: h and c of the first layer, h2 and c2 of the next."""
+        """The arrays of the states by name: h and c of the first layer, h2 and c2 of the next, h^
+        and c^ of a HyperLSTM's small one."""
         pairs = zip(self._names(), self.recurrent, states, strict=True)
         arrays = ((names, s if layer.states > 1 else (s,)) for names, layer, s in pairs)
         return {name: a for names, s in arrays for name, a in zip(names, s, strict=True)}
@@ -114,7 +123,7 @@ class LanguageModel:
 
     def _names(self) -> list[list[str]]:
         return [
-            [f"{part}{suffix(k)}" for part in "hc"[: layer.states]]
+            [f"{part}{suffix(k)}" for part in ("h", "c", "h^", "c^")[: layer.states]]
             for k, layer in enumerate(self.recurrent, 1)
         ]
 

@@ -7,8 +7,27 @@ virtual weights, so that its parameters are tables, which may be hashed and shar
 one is a new file and a name here; source.py says what it answers.
 """
 
+from minihash.sources.combined import Product, Scaled, Sum
+from minihash.sources.cosine import Cosine
 from minihash.sources.gaussian import Gaussian
+from minihash.sources.hypernetwork import Hypernetwork
 from minihash.sources.low_rank import LowRank
+from minihash.sources.rows import Rows, hash_embedding, quotient_remainder
 from minihash.sources.source import Source, Weight, add, source_of
 
-__all__ = ["Gaussian", "LowRank", "Source", "Weight", "add", "source_of"]
+__all__ = [
+    "Cosine",
+    "Gaussian",
+    "Hypernetwork",
+    "LowRank",
+    "Product",
+    "Rows",
+    "Scaled",
+    "Source",
+    "Sum",
+    "Weight",
+    "add",
+    "hash_embedding",
+    "quotient_remainder",
+    "source_of",
+]

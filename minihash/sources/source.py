@@ -44,7 +44,7 @@ class Source:
         raise NotImplementedError
 
     def rows(self, params: Params, rows: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """V[rows] (n, size / shape[0]); rows: integers (n,), no two equal. dtype: of the tables."""
+        """V[rows] (n, size / shape[0]); rows: integers (n,). dtype: that of the tables."""
         raise NotImplementedError
 
     def rows_backward(self, params: Params, rows: np.ndarray, dV: np.ndarray) -> Params:

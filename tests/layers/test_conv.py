@@ -229,7 +229,7 @@ WEIGHT = VirtualWeight((4, 2, 3, 3), Modulus(5), "kernel")
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"weight": 3}, "the weight of Conv2d must be a VirtualWeight, got 3; .*"),
+        ({"weight": 3}, "the weight of Conv2d must be a VirtualWeight or a source, got 3; .*"),
         (
             {"weight": VirtualWeight((4, 2, 3), Modulus(5))},
             "the weight of Conv2d must have shape "

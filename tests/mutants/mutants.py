@@ -20,6 +20,7 @@ from tests.mutants.mutants_mixture import MIXTURE_MUTANTS
 from tests.mutants.mutants_models import MODEL_MUTANTS
 from tests.mutants.mutants_runs import RUN_MUTANTS
 from tests.mutants.mutants_sharing import SHARING_MUTANTS
+from tests.mutants.mutants_sources import SOURCE_MUTANTS
 from tests.mutants.mutants_step import STEP_MUTANTS
 from tests.mutants.mutants_training import TRAINING_MUTANTS
 
@@ -30,6 +31,7 @@ LISTS = (
     STEP_MUTANTS,
     EDGE_MUTANTS,
     LAYER_MUTANTS,
+    SOURCE_MUTANTS,
     ARRAY_MUTANTS,
     TRAINING_MUTANTS,
     MIXTURE_MUTANTS,

@@ -11,7 +11,7 @@ from tests.mutants.copies import ROOT, sound, source
 from tests.mutants.mutants import MUTANTS
 from tests.support.oracles import MISSING
 
-ROOMS = ["hashes", "core", "layers", "training"]
+ROOMS = ["hashes", "core", "sources", "layers", "training"]
 
 
 @pytest.fixture(scope="module")

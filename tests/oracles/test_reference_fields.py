@@ -23,7 +23,8 @@ GIVEN = {
     "optimiser": SGD(),
     "tables": ("a", "b"),
     "weight": W,
-    "shape": (2,),
+    "hash": Modulus(2),
+    "height": 3,
     "alpha": 1.0,
     "radius": 1,
 }

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from minihash import core
 from minihash.files.checkpoint import load, save
 from minihash.files.spec import decode, encode
-from minihash.layers import Dense
+from minihash.layers import Conv2d, Dense
 from minihash.networks.sequential import Sequential
 from minihash.networks.storage import counts
 from minihash.sources import Gaussian, Source, source_of
@@ -23,6 +23,9 @@ from minihash.sources import source as base
 from tests.support.sources import CASES, by_loops, whole_params
 
 every_case = pytest.mark.parametrize("name", CASES)
+MATRICES = [name for name, case in CASES.items() if len(case.source.shape) == 2]
+SQUARES = [name for name in MATRICES if len(set(CASES[name].source.shape)) == 1]
+every_matrix = pytest.mark.parametrize("name", MATRICES)
 F64 = np.dtype(np.float64)
 
 
@@ -65,21 +68,20 @@ def test_rows_are_rows_of_v(name):
     source, rng = CASES[name].source, np.random.default_rng(2)
     params = whole_params(source, rng)
     V, height = source.gather(params, F64).reshape(source.shape[0], -1), source.shape[0]
-    for rows in (rng.permutation(height), np.arange(height)[:1], np.arange(0)):
-        assert (source.rows(params, rows, F64) == V[rows]).all()
+    for rows in (rng.integers(0, height, 9), np.arange(height)[:1], np.arange(0)):
+        some = rng.integers(-3, 4, (len(rows), V.shape[1])).astype(F64)
         dV = np.zeros_like(V)
-        dV[rows] = rng.integers(-3, 4, (len(rows), V.shape[1]))
-        some = source.rows_backward(params, rows, dV[rows])
+        np.add.at(dV, rows, some)
+        assert (source.rows(params, rows, F64) == V[rows]).all()
+        some = source.rows_backward(params, rows, some)
         same_grads(some, source.scatter_add(params, dV), CASES[name].exact)
 
 
-@every_case
+@every_matrix
 @pytest.mark.parametrize("tile", [1, 2**18])
 @pytest.mark.parametrize("need_dx", [True, False])
 def test_products_are_those_with_v(name, tile, need_dx, monkeypatch):
     source, rng = CASES[name].source, np.random.default_rng(3)
-    if len(source.shape) != 2:
-        pytest.skip("Dense takes matrices")
     monkeypatch.setattr(base, "TILE", tile)
     params, (fan_out, fan_in) = whole_params(source, rng), source.shape
     V = source.gather(params, F64)
@@ -95,6 +97,24 @@ def test_products_are_those_with_v(name, tile, need_dx, monkeypatch):
     same_grads(grads, source.scatter_add(params, dy.T @ x), exact)
 
 
+@pytest.mark.parametrize("name", ["count sketch", "hash embedding", "hypernetwork"])
+@pytest.mark.parametrize("tile", [1, 9, 2**18])
+def test_products_hold_a_tile_of_v_at_once(name, tile, monkeypatch):
+    source, rng = CASES[name].source, np.random.default_rng(3)
+    params, (fan_out, fan_in) = whole_params(source, rng), source.shape
+    held, rows = [], type(source).rows
+
+    def watched(self, params, which, dtype):
+        held.append(len(which))
+        return rows(self, params, which, dtype)
+
+    monkeypatch.setattr(base, "TILE", tile)
+    monkeypatch.setattr(type(source), "rows", watched)
+    source.matmul(params, np.ones((2, fan_in)))
+    source.matmul_backward(params, np.ones((2, fan_out)), np.ones((2, fan_in)))
+    assert max(held) == min(max(1, tile // fan_in), fan_out) and sum(held) == 2 * fan_out
+
+
 @every_case
 def test_a_source_goes_to_a_file_and_back(name, tmp_path):
     source, arrays = CASES[name].source, {}
@@ -107,11 +127,9 @@ def test_a_source_goes_to_a_file_and_back(name, tmp_path):
     assert hash(copy.copy(source)) == hash(source)
 
 
-@every_case
+@every_matrix
 def test_counts_are_those_of_v_and_of_the_tables(name):
     source = CASES[name].source
-    if len(source.shape) != 2:
-        pytest.skip("Dense takes matrices")
     network = Sequential((Dense(source),))
     tables = {w.table: w.hash.buckets for w in source.weights()}
     stored = {"virtual_weights": source.size, "stored_weights": sum(tables.values())}
@@ -119,11 +137,9 @@ def test_counts_are_those_of_v_and_of_the_tables(name):
     assert set(network.init()) == set(tables)
 
 
-@every_case
+@pytest.mark.parametrize("name", SQUARES)
 def test_two_layers_with_one_source_add_their_gradients_up(name):
     source, rng = CASES[name].source, np.random.default_rng(4)
-    if len(source.shape) != 2 or source.shape[0] != source.shape[1]:
-        pytest.skip("no square matrix")
     params = whole_params(source, rng)
     x, dy = rng.integers(-3, 4, (2, 3, source.shape[0])).astype(F64)
     network = Sequential((Dense(source), Dense(source)))
@@ -138,10 +154,10 @@ def test_two_layers_with_one_source_add_their_gradients_up(name):
 @pytest.mark.parametrize("name", [name for name in CASES if CASES[name].large])
 def test_v_starts_with_the_variance_of_a_plain_matrix(name):
     source = CASES[name].large
-    network = Sequential((Dense(source),)) if len(source.shape) == 2 else None
-    params = network.init(3)
-    V = source.gather(params, np.dtype(np.float32))
-    assert abs(3 * source.shape[1] * V.var() - 1) < 0.1 and abs(V.mean()) < 0.1 * V.std()
+    layer = Dense(source) if len(source.shape) == 2 else Conv2d(source)
+    V = source.gather(Sequential((layer,)).init(3), np.dtype(np.float32))
+    fan_in = source.size // source.shape[0]
+    assert abs(3 * fan_in * V.var() - 1) < 0.1 and abs(V.mean()) < 0.1 * V.std()
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40))
