@@ -83,7 +83,7 @@ class Growl:
             raise ValueError(f"layers must be numbers from 1, got {self.layers}; try 1, or 1,2")
 
     def stage(
-        self, number: int, network: Sequential, params: Params, training: Training
+        self, number: int, network: Sequential, params: Params, training: Training, examples: int
     ) -> Stage | None:
         """See `Method`."""
         names = list(matrices(network))

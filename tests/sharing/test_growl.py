@@ -131,7 +131,7 @@ def test_a_step_on_ties_is_the_mean_of_untied_steps_whose_rate_is_times_the_clus
 def to_the_end(method, network, params, training):
     """Each stage's name and network, with what it begins with, and the last."""
     stages = []
-    while (stage := method.stage(len(stages), network, params, training)) is not None:
+    while (stage := method.stage(len(stages), network, params, training, 9)) is not None:
         stages.append(stage)
         network, params = stage.network, stage.params
     return stages
@@ -166,7 +166,7 @@ def test_the_stages_are_the_penalty_then_the_ties():
 
 def test_l2_is_on_the_layers_that_are_not_tied():
     network = arbnet((8, 6, 5, 3), hash="identity", compression=1.0, scope="layer")
-    first = Growl(layers=(2,), l2=0.25).stage(0, network, network.init(0), Training())
+    first = Growl(layers=(2,), l2=0.25).stage(0, network, network.init(0), Training(), 9)
     decay, sorted_ = first.training.penalties
     assert decay == L2(0.25, ("dense1.weight", "dense3.weight"))
     assert sorted_.weight is network.weights()[2]
@@ -192,10 +192,10 @@ def test_a_network_without_such_a_layer_or_with_shared_weights_is_refused():
     network = arbnet((8, 6, 3), hash="identity", compression=1.0)
     params, training = network.init(0), Training()
     with pytest.raises(ValueError, match=r"has 2 layers with matrices, dense1\.weight"):
-        Growl(layers=(3,)).stage(0, network, params, training)
+        Growl(layers=(3,)).stage(0, network, params, training, 9)
     shared = arbnet((8, 6, 3))
     with pytest.raises(ValueError, match="must own their weights, as under Identity, got Uniform"):
-        Growl().stage(0, shared, shared.init(0), training)
+        Growl().stage(0, shared, shared.init(0), training, 9)
     params["table"][:] = 0
     with pytest.raises(ValueError, match="every input is 0, so that there are none to tie; lower"):
-        Growl(penalty_epochs=0).stage(0, network, params, training)
+        Growl(penalty_epochs=0).stage(0, network, params, training, 9)
