@@ -1,16 +1,19 @@
 """GrOWL's ties: alike inputs share a block of a table, dead ones are 0, and so it stays."""
 
+import re
 from itertools import islice
 
 import numpy as np
 import pytest
 
 from minihash import core
-from minihash.hashes import Identity
+from minihash.cli import main
+from minihash.hashes import Blocks, Identity
 from minihash.layers import Conv2d, Dense
 from minihash.networks.arbnet import arbnet
 from minihash.networks.autoencoder import tied_autoencoder
 from minihash.networks.sequential import Sequential
+from minihash.runs.kinds import load_model
 from minihash.sharing.growl import Growl, alike, tied
 from minihash.sharing.rebuild import matrices, share, values
 from minihash.training import Training, start, steps
@@ -170,6 +173,23 @@ def test_l2_is_on_the_layers_that_are_not_tied():
     decay, sorted_ = first.training.penalties
     assert decay == L2(0.25, ("dense1.weight", "dense3.weight"))
     assert sorted_.weight is network.weights()[2]
+
+
+def test_minihash_compress_ties_a_trained_run(here, capsys):
+    flags = "--hidden 9 --hash identity --norm none --standardise none --epochs 1 --out run"
+    assert main(["train", *flags.split(), "--quiet"]) == 0
+    method = ["--method", "growl", "--option", "penalty_epochs=2", "--option", "epochs=1"]
+    options = ["--option", "strength=0.01", "--option", "penalty_batch=400"]
+    assert main(["compress", "run", *method, *options, "--out", "small"]) == 0
+    page = capsys.readouterr().out
+    left, clusters = map(int, re.search(r"(\d+) of 784 inputs in (\d+) clusters", page).groups())
+    assert f"(rate {784 / clusters:.1f}, no index counted)" in page
+    model = load_model("small")
+    (w, _) = matrices(model.network).values()
+    assert type(w.hash) is Blocks and (w.hash.size, w.hash.buckets) == (9, 9 * clusters)
+    V = values(model.network, model.params)["dense1.weight"]
+    assert np.count_nonzero(input_norms(V)) == left < 784
+    assert np.unique(V[:, input_norms(V) > 0], axis=1).shape[1] == clusters < left
 
 
 @pytest.mark.parametrize(
