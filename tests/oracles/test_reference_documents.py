@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from minihash.conformance import difference
 from reference import cases, dirichlet, hashes, streams
 from reference.cases import hash_groups
 
@@ -19,12 +20,29 @@ README = (ROOT / "reference" / "README.md").read_text("utf-8")
 
 
 def test_committed_vectors_are_what_the_loops_write():
+    """To the byte, but for answers that have a bound: exp and sums of BLAS differ by machine."""
     documents = cases.documents()
     committed = sorted(path.stem for path in cases.FOLDER.glob("*.json"))
     assert committed == sorted(documents)
     for name, document in documents.items():
         text = (cases.FOLDER / f"{name}.json").read_bytes().decode("ascii")
-        assert text == cases.render(document), f"run python -m reference.cases ({name})"
+        old, new = json.loads(text), json.loads(cases.render(document))
+        for was, now in zip(old["groups"], new["groups"], strict=True):
+            for key, bound in was.pop("within", {}).items():
+                assert difference(now.pop(key), was.pop(key), bound, f"{was['id']}.{key}") is None
+                assert near(now["within"][key], bound)
+            now.pop("within", None)
+        assert old == new, f"run python -m reference.cases ({name})"
+        assert text == cases.render(json.loads(text)), name
+
+
+def near(found, bound):
+    """Whether bounds are the same but for a digit."""
+    if isinstance(bound, dict):
+        return all(near(found[key], bound[key]) for key in bound)
+    if isinstance(bound, list):
+        return all(map(near, found, bound))
+    return abs(found - bound) <= 0.3 * abs(bound)
 
 
 def test_vectors_hold_coins_at_and_just_below_their_thresholds():
@@ -54,7 +72,9 @@ def test_vectors_lose_no_integer_and_name_their_section_and_bug():
         assert loaded["section"] in sections
         assert all(group["catches"] for group in loaded["groups"])
         if name != "files":  # which hold infinities as files have them
-            assert loaded["groups"] == json.loads(json.dumps(document["groups"]))
+            pairs = zip(loaded["groups"], document["groups"], strict=True)
+            exact = [(a, json.loads(json.dumps(b))) for a, b in pairs if "within" not in a]
+            assert all(a == b for a, b in exact)
 
 
 def test_sections_name_their_loop_and_test_and_all_names_exist():
