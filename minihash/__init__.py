@@ -5,8 +5,8 @@ Every weight-sharing scheme is a hash from a weight's identifier to a (bucket, s
     V[id] = sign(id) * table[bucket(id)]
 
 Read it in this order: compile, hashes, weights, core, sources, layers, networks, training, data,
-files, runs, experiments, cli. Rooms, builders, layers and what else `dir(minihash)` lists are
-imported when they are first asked for.
+files, sharing, runs, experiments, cli. Rooms, builders, layers and what else `dir(minihash)` lists
+are imported when they are first asked for.
 
 >>> import minihash
 >>> minihash.arbnet((784, 200, 10), hash="uniform", compression=0.1).weights()[0].shape
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from minihash import layers as layers
     from minihash import networks as networks
     from minihash import runs as runs
+    from minihash import sharing as sharing
     from minihash import sources as sources
     from minihash import training as training
     from minihash import weights as weights
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
     from minihash.weights import VirtualWeight as VirtualWeight
 
 ROOMS: tuple[str, ...] = ("conformance", "core", "data", "experiments", "exports", "files")
-ROOMS += ("hashes", "layers", "networks", "runs", "sources", "training", "weights")
+ROOMS += ("hashes", "layers", "networks", "runs", "sharing", "sources", "training", "weights")
 HOMES = {  # where a name is that is neither a room nor a layer
     "LanguageModel": "networks.language_model",
     "Sequential": "networks.sequential",
