@@ -39,10 +39,10 @@ from minihash.networks.joint import Joint
 from minihash.networks.language_model import language_model
 from minihash.networks.sequential import Sequential
 from minihash.sources import Source
-from minihash.training import Training, optimisers, penalties, schedules, sorted_norms
+from minihash.training import Training, averaged, optimisers, penalties, schedules, sorted_norms
 from minihash.weights import VirtualWeight
 
-PARTS = (layers, sources, optimisers, schedules, penalties, sorted_norms)
+PARTS = (layers, sources, optimisers, averaged, schedules, penalties, sorted_norms)
 TYPES = {
     cls.__name__: cls
     for cls in (

@@ -8,7 +8,8 @@
         V[id] = c[cluster(id)],   dL/dc_k = sum of dL/dV over the cluster
 
 In round r of R the density is density^(r/R), or the threshold is threshold r/R: a network that is
-cut little by little loses less. With a gradient of "mean" the sum is divided by the cluster's load.
+cut little by little loses less. With gradient "mean" the sum is divided by the cluster's load, and
+the rate should be some thousand times as large.
 
 b bits a value leave 2^b - 1 of them, as 0 is one. n weights of b bits that share k values have the
 rate n b / (n log2 k + k b) (equation 1).
@@ -27,8 +28,9 @@ from minihash.networks.sequential import Sequential
 from minihash.sharing.kmeans import STARTS, codebook
 from minihash.sharing.method import Stage, moved
 from minihash.sharing.prune import above, densest
-from minihash.sharing.rebuild import Params, kept, share, values
+from minihash.sharing.rebuild import Params, kept, matrices, share, values
 from minihash.training import Training
+from minihash.training.averaged import Averaged
 from minihash.training.optimisers import SGD
 from minihash.training.schedules import Constant
 
@@ -42,7 +44,8 @@ class Codebook:
 
     density, threshold (times the deviation of a layer), bits: one for all layers, or one for each,
     in order; no density and no threshold: nothing is pruned. prune_epochs: of each round, or one
-    for all. epochs, rate: of the centroids; prune_rate: of the rounds, None for that of the run.
+    for all. epochs, rate, gradient ("sum" or "mean"): of the centroids; prune_rate: of the rounds,
+    None for that of the run.
     Raises TypeError or ValueError for what cannot be.
 
     >>> Codebook(density=(0.08, 0.09, 0.26), bits=(6,)).rounds
@@ -58,12 +61,15 @@ class Codebook:
     start: str = "optimal"
     epochs: int = 2
     rate: float = 1e-4
+    gradient: str = "sum"
 
     def __post_init__(self) -> None:
         check_field(self, "rounds", 1, 1000)
         check_field(self, "epochs", 1, 2**31 - 1)
         if self.start not in STARTS:
             raise ValueError(f"start must be one of {', '.join(STARTS)}, got {self.start!r}")
+        if self.gradient not in ("sum", "mean"):
+            raise ValueError(f"gradient must be sum or mean, got {self.gradient!r}")
         if self.density and self.threshold:
             raise ValueError("density and threshold are two rules of one cut: give one of them")
         for name, low, high in (
@@ -94,6 +100,9 @@ class Codebook:
         new, params = share(network, params, chosen)
         plan = replace(training, epochs=self.epochs, rate=self.rate, penalties=())
         plan = replace(plan, optimiser=CENTROIDS, schedule=Constant())
+        if self.gradient == "mean":
+            weights = tuple(matrices(new).values())
+            plan = replace(plan, optimiser=Averaged(CENTROIDS, weights))
         return Stage("codebooks of " + _bits(self.bits), new, params, plan)
 
     def _pruned(

@@ -30,6 +30,7 @@ from minihash.hashes.xxh32 import U64, stream, xxh32
 from minihash.layers import Distillation, mean_squared_error, softmax_cross_entropy
 from minihash.networks.sequential import Sequential
 from minihash.training import penalties
+from minihash.training.averaged import Averaged
 from minihash.training.optimisers import SGD, Adam, Clipped
 from minihash.training.penalties import Penalty
 from minihash.training.schedules import Constant, Decay, Plateau
@@ -49,7 +50,7 @@ class Training:
     epochs: int = 30
     batch_size: int = 50
     rate: float = 0.1
-    optimiser: SGD | Adam | Clipped = field(default_factory=lambda: SGD(momentum=0.9))
+    optimiser: SGD | Adam | Clipped | Averaged = field(default_factory=lambda: SGD(momentum=0.9))
     schedule: Plateau | Decay | Constant = field(default_factory=Plateau)
     seed: int = 0
     penalties: tuple[Penalty, ...] = ()

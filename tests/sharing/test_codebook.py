@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minihash import core, training
-from minihash.hashes import Lookup
+from minihash.hashes import Lookup, balance
 from minihash.networks.arbnet import arbnet
 from minihash.sharing import METHODS, Codebook, moved, values
 from minihash.sharing.codebook import quantised, rate
@@ -163,3 +163,20 @@ def test_penalties_move_to_the_new_tables_and_groups_are_left_out():
     new = moved(plan, stage.network)
     assert [type(p) for p in new.penalties] == [L1]
     assert new.penalties[0].tables == ("dense1.weight", "dense2.weight")
+
+
+def test_centroids_may_follow_the_mean_of_their_clusters():
+    method = Codebook(bits=(2,), epochs=1, rate=0.1, gradient="mean")
+    ((stage, _),) = stages(method)
+    assert stage.training.optimiser.weights == tuple(
+        w for w in stage.network.weights() if len(w.shape) == 2
+    )
+    ((plain, _),) = (stages_done.clear(), list(stages(replace(method, gradient="sum"))))[1]
+    first, other = next(trained(stage)), next(trained(plain))
+    for w in stage.training.optimiser.weights:
+        load = np.maximum(balance(w.hash, w.size).load, 1)
+        moved_by = stage.params[w.table] - first[w.table]
+        summed = plain.params[w.table] - other[w.table]
+        np.testing.assert_allclose(moved_by * load, summed, rtol=1e-3, atol=1e-5)
+    with pytest.raises(ValueError, match="gradient must be sum or mean"):
+        Codebook(gradient="least")

@@ -11,7 +11,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minihash.files.spec import decode, encode
+from minihash.hashes import Uniform
+from minihash.training.averaged import Averaged
 from minihash.training.optimisers import SGD, Adam
+from minihash.weights import VirtualWeight
 from reference import optimisers as loops
 from tests.support.bounds import assert_within, eps
 from tests.support.strategies import dtypes, frozen, frozen_dict, layouts
@@ -270,3 +274,25 @@ W = {"w": np.ones(3)}
 def test_what_does_not_fit_is_refused_in_one_line(make, message):
     with pytest.raises((TypeError, ValueError), match=f"^{message}$"):
         make()
+
+
+def test_mean_gradients_are_the_sums_over_the_loads_of_all_readers():
+    shared = Uniform(5, seed=3, signed=True)
+    weights = VirtualWeight((4, 3), shared), VirtualWeight((7,), shared, first_id=12)
+    load = np.bincount(shared.bucket(np.arange(19)), minlength=5)
+    rng = np.random.default_rng(0)
+    params = {"table": rng.normal(size=5), "bias": rng.normal(size=2)}
+    grads = {"table": rng.normal(size=5), "bias": rng.normal(size=2)}
+    inner = SGD(momentum=0.5)
+    optimiser = Averaged(inner, weights)
+    state = optimiser.init(params, ["table", "bias"])
+    found, after = optimiser.step(params, grads, state, 0.25)
+    means = {"table": grads["table"] / np.maximum(load, 1), "bias": grads["bias"]}
+    right, memory = inner.step(params, means, state, 0.25)
+    for name in params:
+        np.testing.assert_array_equal(found[name], right[name])
+    assert {n: a.tolist() for n, a in after.items()} == {n: a.tolist() for n, a in memory.items()}
+    assert decode(encode(optimiser, {}), {}) == optimiser
+    for wrong in ((inner, [weights[0]]), (inner, ("table",)), ("sgd", weights)):
+        with pytest.raises(TypeError, match="Averaged needs"):
+            Averaged(*wrong)
