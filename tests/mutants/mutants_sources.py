@@ -3,7 +3,6 @@
 from tests.mutants.mutant import Mutant
 
 TESTS = "tests/sources/test_sources.py"
-LAYERS = "tests/sources/test_sources_in_layers.py"
 CELL = "tests/layers/test_hyper_lstm.py"
 
 SOURCE_MUTANTS = [
@@ -97,13 +96,6 @@ SOURCE_MUTANTS = [
         'stream(self.seed, "gaussian/radius")',
         "radius and angle of one stream: numbers on a curve",
         f"{TESTS} -k gaussian",
-    ),
-    Mutant(
-        "layers/convolution.py",
-        "core.add(grads[b.table], db) if b.table in grads else db",
-        "db",
-        "a bias that reads a table of the kernel's takes its gradient away",
-        f"{LAYERS} -k generated_kernel",
     ),
     Mutant(
         "networks/sequential.py",
