@@ -281,7 +281,7 @@ def test_a_model_with_sources_is_trained_saved_loaded_and_inspected(tmp_path):
     back = load_model(path)
     assert back.network == network
     assert back.measure(data) == made.measure(data)
-    about = report(back)
+    about = report(back, path)
     assert about["virtual_weights"] == 784 * 20 + 20 * 10
     assert about["stored_weights"] == 20 * 8 + 20
     assert about["memory"]["of_hashes"] == 4 * 8 * 784
