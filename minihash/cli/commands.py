@@ -180,12 +180,12 @@ def inspect(args: Namespace) -> int:
 def explain(args: Namespace) -> int:
     """minihash explain"""
     from minihash.cli import explain as networks  # the layers that no other command needs
-    from minihash.cli import picture
+    from minihash.cli import picture as drawing
 
     path = picture(args)
     rows = networks.explain(args.backend)
     if path is not None:
-        picture.draw(path, rows)
+        drawing.draw(path, rows)
     if not args.json:
         print(networks.page(rows, terminal.width()))
     return finish(args, {"networks": rows})

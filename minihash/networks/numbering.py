@@ -71,7 +71,8 @@ def numbered(
     weights = []
     if scope == "network":
         *first_ids, count = accumulate((math.prod(s) for s, _, _ in tensors.values()), initial=0)
-        if "columns" in getattr(HASHES.get(hash), "__dataclass_fields__", ()):
+        known = HASHES.get(hash) if isinstance(hash, str) else None  # refused by make_hash
+        if "columns" in getattr(known, "__dataclass_fields__", ()):
             for shape, salt, tag in tensors.values():
                 rule = make_hash(hash, compression, count, salt, options, shape, tag)
                 weights.append(VirtualWeight(shape, rule, table))
@@ -128,7 +129,7 @@ def make_hash(
     Uniform(buckets=79, seed=7, signed=True)
     """
     known = [n for n, cls in HASHES.items() if cls.by_size]
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         raise ValueError(f"hash must be one of {', '.join(known)}, got {name!r}")
     check_part(compression)
     cls = HASHES[name]

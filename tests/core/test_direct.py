@@ -158,7 +158,7 @@ def test_without_registers_for_tiles_patches_do_it(monkeypatch):
 
 
 @pytest.mark.parametrize("channels", [1, 5])
-@pytest.mark.parametrize("size", [(5, 16), (5, 3)])
+@pytest.mark.parametrize("size", [(5, 16), (5, 3), (17, 48)])
 def test_gradients_of_K_have_the_same_bits_without_dx(channels, size):
     """Of few channels dx comes from patches, of short rows dK too."""
     geometry = size, (3, 3), (1, 1), (1, 1), 1

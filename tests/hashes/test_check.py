@@ -31,7 +31,7 @@ def test_the_largest_and_the_smallest_pass(hash_):
 def test_a_hash_from_outside_passes(tmp_path):
     with imported(tmp_path, "outside_blocks", BLOCKS) as module:
         for options in ({}, {"size": 7, "signed": True}, {"size": 1}, {"size": 60}):
-            check_hash(module.Blocks(60, **options), 100)
+            check_hash(module.Stripes(60, **options), 100)
 
 
 def test_the_sample_meets_the_edges():
@@ -211,7 +211,7 @@ BAD = [
     (RealSigns(5), "the sign of identifier 0 must be an integer, got 1.0"),
     (WrongRun(50), r"identifier \d+ must have bucket \d+ since its run is 4; .*, got \d+"),
     (LongRun(5, signed=True), r"identifier \d+ must have sign 1 since its run is 5; .*, got -1"),
-    (Overrun(5), "identifier 6 must have bucket 1 since its run is 7; .*, got 0"),
+    (Overrun(5), "identifier 5 must have bucket 5 since its run is 7; .*, got 0"),
     (Short(3, [0, 1, 2, 0]), "the bucket of identifier 4 must be read by NumPy, got IndexError"),
     (Open(3, [0, 0, 0]), "identifier 3 must be refused by a ValueError, since the domain .* got 0"),
     (Wide(5), "domain must be an integer in 0 .. 18446744073709551616, got 36893488147419103232"),

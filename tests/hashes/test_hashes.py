@@ -197,7 +197,7 @@ def test_hashes_are_values(hash_):
     copy = pickle.loads(pickle.dumps(hash_))
     assert copy == hash_ == again
     np.testing.assert_array_equal(copy.bucket(ids), hash_.bucket(ids))
-    assert hash_ != hs.build({"name": "Identity", "fields": {"buckets": 301}})
+    assert hash_ != hs.build({"type": "Identity", "buckets": 301})
 
 
 def test_shapes_and_integer_dtypes_of_identifiers():

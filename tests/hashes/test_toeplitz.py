@@ -191,9 +191,9 @@ def test_bad_geometry_is_refused_in_one_line(fields, message):
 
 
 def test_sizes_alone_make_no_toeplitz_hash():
-    """Nor a Lookup nor a Compose: the builder of networks does not offer them."""
+    """Nor a Lookup, Blocks nor a Compose: the builder of networks does not offer them."""
     offered = {name for name, cls in HASHES.items() if cls.by_size}
-    assert set(HASHES) - offered == {"toeplitz", "lookup", "compose"}
+    assert set(HASHES) - offered == {"toeplitz", "lookup", "blocks", "compose"}
     for name in set(HASHES) - offered:
         with pytest.raises(ValueError, match=r"^hash must be one of identity, .*, got ") as caught:
             make_hash(name, 0.5, 10, 0, {})

@@ -87,7 +87,7 @@ SHARING_MUTANTS = [
     ),
     Mutant(
         "sharing/rebuild.py",
-        "changes[field] = found.T if w.transposed else found",
+        "changes[field] = found if w.transposed == first.transposed else found.T",
         "changes[field] = found",
         "a view that is no view any more",
         REBUILD + "views_of_one_weight",

@@ -4,6 +4,20 @@ from tests.mutants.mutant import Mutant
 
 TRAINING_MUTANTS = [
     Mutant(
+        "training/averaged.py",
+        "grad / self.loads[name].astype(grad.dtype)",
+        "grad",
+        "a sum for the mean of a bucket's gradients",
+        "tests/training/test_optimisers.py -k mean_gradients",
+    ),
+    Mutant(
+        "training/penalties/penalty.py",
+        "for name in self.names:",
+        "for name in ():",
+        "a penalty on a table that is not there",
+        "tests/training/test_penalties_training.py",
+    ),
+    Mutant(
         "layers/dense.py",
         "core.add(grads[b.table], dB) if b.table in grads else dB",
         "dB",

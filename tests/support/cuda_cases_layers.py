@@ -26,6 +26,7 @@ from minihash.layers import (
     Embedding,
     Flatten,
     GlobalAveragePool,
+    HyperLSTM,
     MaxPool2d,
     ReLU,
     Reshape,
@@ -253,6 +254,7 @@ REFUSING = {  # layers, and the shape of an x that they take
     AveragePool2d(2): IMAGE,
     GlobalAveragePool(): IMAGE,
     Unrolled(RNN.numbered(3, 2, Modulus(21)), 2): (2, 2, 3),
+    HyperLSTM.plain("hyper", features=3, hidden=5, small=2, embedding=4): (2, 2, 3),
 }
 REFUSAL = "is in the memory of a GPU, where this cannot be computed; copy it to the host$"
 
@@ -281,7 +283,8 @@ def test_every_layer_is_in_the_contract_or_refuses():
     from minihash import layers
 
     known = {cls.__name__ for cls in (*IN_CONTRACT, *map(type, REFUSING))} - {"Unrolled"}
-    assert known == set(layers.__all__) - {"mean_squared_error", "softmax_cross_entropy"}
+    losses = {"mean_squared_error", "softmax_cross_entropy", "Distillation"}
+    assert known == set(layers.__all__) - losses
 
 
 def test_tokens_are_read_on_the_host():
