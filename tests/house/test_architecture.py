@@ -268,3 +268,13 @@ def test_type_checkers_see_the_public_names():
     assert sorted([*seen, *layers.__all__]) == minihash.__all__
     for public, module in seen.items():
         assert getattr(importlib.import_module(module), public) is getattr(minihash, public)
+
+
+def test_every_package_is_installed():
+    """The list of pyproject.toml, whose last folder is of another place."""
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    listed = set(re.findall(r'^    "(minihash[\w.]*)",$', text, re.MULTILINE))
+    made = {
+        ".".join(path.parent.relative_to(ROOT).parts) for path in ENGINE if path.stem == "__init__"
+    }
+    assert listed == made | {"minihash.conformance.vectors"}

@@ -262,6 +262,7 @@ REFUSAL = "is in the memory of a GPU, where this cannot be computed; copy it to 
 @pytest.mark.parametrize("layer", REFUSING, ids=lambda layer: type(layer).__name__)
 def test_layers_out_of_the_contract_refuse(layer):
     x, params = whole(*REFUSING[layer]), {w.table: whole(w.hash.buckets) for w in layer.weights()}
+    params |= {name: whole(*shape) for name, (shape, _) in layer.arrays().items()}
     with core.use("cuda"):
         y, cache = layer.forward(params, x, 1)
         with pytest.raises(TypeError, match=REFUSAL):
