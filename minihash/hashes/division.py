@@ -14,8 +14,8 @@ from minihash.hashes.xxh32 import U64
 def divisor(n: int) -> tuple[np.uint64, np.float64]:
     """What `divided` needs of n >= 1.
 
-    >>> divisor(4)
-    (np.uint64(4), np.float64(0.25))
+    >>> [float(part) for part in divisor(4)]
+    [4.0, 0.25]
     """
     return U64(n), np.float64(1.0 / n)
 
