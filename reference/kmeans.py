@@ -9,16 +9,15 @@ from itertools import combinations
 
 
 def nearest(w: float, centroids: list[float]) -> int:
-    """The cluster of a weight; of two that are equally near, the lower one. Centroids rise.
+    """The cluster of a weight: one on the midpoint of two is the lower's. Centroids rise.
 
     >>> nearest(1.0, [0.0, 2.0, 5.0])
     0
     """
-    best = 0
-    for k, c in enumerate(centroids):
-        if abs(w - c) < abs(w - centroids[best]):
-            best = k
-    return best
+    k = 0
+    while k + 1 < len(centroids) and w > (centroids[k] + centroids[k + 1]) / 2:
+        k += 1
+    return k
 
 
 def cost(weights: list[float], centroids: list[float]) -> float:

@@ -63,7 +63,7 @@ def lloyd(
     >>> lloyd(np.array([0.0, 1.0, 5.0, 6.0]), np.array([0.0, 2.0]))
     (array([0.5, 5.5]), array([2, 4]))
     """
-    prefix, ends = np.concatenate(([0.0], np.cumsum(ordered - ordered.mean()))), None
+    ends = None
     while True:
         midpoints = (centroids[1:] + centroids[:-1]) / 2
         now = np.append(np.searchsorted(ordered, midpoints, side="right"), ordered.size)
@@ -73,10 +73,10 @@ def lloyd(
         if ends is not None and np.array_equal(now, ends):
             return centroids, ends
         ends, starts = now, np.append(0, now[:-1])
-        loads = ends - starts
-        sums = prefix[ends] - prefix[starts]
-        means = ordered.mean() + sums / np.maximum(loads, 1)
-        centroids = np.where(loads > 0, means, centroids)
+        full = ends > starts
+        centroids = centroids.copy()
+        sums = np.add.reduceat(ordered, starts[full])  # of whole numbers exact, as ties need it
+        centroids[full] = sums / (ends - starts)[full]
 
 
 def linear(ordered: np.ndarray, k: int, seed: int) -> np.ndarray:

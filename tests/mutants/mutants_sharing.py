@@ -73,8 +73,8 @@ SHARING_MUTANTS = [
     ),
     Mutant(
         "sharing/kmeans.py",
-        "np.where(loads > 0, means, centroids)",
-        "means",
+        "centroids = centroids.copy()",
+        "centroids = np.full(centroids.size, ordered.mean())",
         "an empty cluster that jumps to the mean",
         KMEANS + "empty_cluster",
     ),
