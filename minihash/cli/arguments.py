@@ -103,7 +103,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--to", choices=("c",), default="c", help="c: C99 without heap or library")
     sub.add_argument("--out", metavar="FILE", help="(default: the run's name, with an ending)")
     sub = command("selftest", "selftest", "known answers, asked of every backend that is here")
-    _add_machine(sub)
+    _add_backend(sub)
     text = "known answers, asked of another program by lines of JSON"
     sub = command("conform", "conform", text)
     text = "of this level alone (repeatable): 0 XXH32, 1 hashes, 2 products, 3 layers ... 5 files"

@@ -183,7 +183,7 @@ def _epoch_order(q: Json) -> Json:
 
 
 def _batches(q: Json) -> Json:
-    order = np.array(q["order"])  # of epoch 0 under seed 5, as the case has it
+    order = np.array(q["order"])
     sizes = [len(part) for part in batches(len(order), q["batch_size"], 0, 0)]
     return {"batches": lists(np.split(order, np.cumsum(sizes)[:-1]))}
 

@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
 from typing import IO, Any
@@ -64,13 +64,14 @@ def running(command: Sequence[str]) -> Iterator[Program]:
                 claims = said.get("claims")
                 if not isinstance(claims, list) or not all(isinstance(c, str) for c in claims):
                     raise ValueError(
-                        f'the program answered hello by {said}: expected {{"name": ..., "claims": '
-                        '["xxh32", "hash:Modulus", ...]}'
+                        f"the program answered hello by {str(said)[:80]}: expected "
+                        '{"name": ..., "claims": ["xxh32", "hash:Modulus", ...]}'
                     )
                 name = str(said.get("name", command[0]))
                 yield Program(name, frozenset(claims), process, lines, told)
-                process.stdin.close()
-                process.wait(PATIENCE)
+                with suppress(OSError, subprocess.TimeoutExpired):  # it has answered everything
+                    process.stdin.close()
+                    process.wait(PATIENCE)
             finally:
                 process.kill()
 

@@ -10,6 +10,7 @@ beside another. So a run is timed beside as many that do the same as there will 
 
 import multiprocessing
 import os
+import signal
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -71,6 +72,7 @@ def company(config: Config, loaded: Loaded, count: int) -> Iterator[None]:
 
 
 def _again(config: Config, loaded: Loaded) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is the parent's to answer
     parent = os.getppid()
     while not orphaned(parent):
         epoch(config, loaded)

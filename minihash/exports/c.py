@@ -1,8 +1,9 @@
 """A classifier as one file of C99: no heap, no library but math.
 
-    int minihash_predict(const float *x, float *logits);
+    int minihash_predict(const minihash_number *x, float *logits);
 
-x is an example in the units of the training data; the logits are those of the network; what is
+x is an example in the units of the training data. It is in double where those are wide: a float32
+could not tell its numbers apart (standardiser.py). The logits are those of the network; what is
 returned is the class. Two buffers of the widest layer are all the memory beside the tables. Floats
 are written in hexadecimal, to the bit. Compile with -ffp-contract=off to keep each rounding.
 
@@ -14,21 +15,26 @@ import math
 
 import numpy as np
 
-from minihash.exports.c_hashes import KEYS, ROTATE, WORD, entry
+from minihash.exports.c_hashes import KEYS, ROTATE, WORD, Unwritten, entry
 from minihash.exports.c_layers import body
 from minihash.runs.examples import Classifier
 from minihash.weights import VirtualWeight
 
-TYPES = {"f4": "float", "u1": "uint8_t", "u2": "uint16_t", "u4": "uint32_t", "i1": "int8_t"}
+TYPES = {"f4": "float", "f8": "double", "i1": "int8_t"}
+TYPES |= {"u1": "uint8_t", "u2": "uint16_t", "u4": "uint32_t"}
 MAIN = """
 #ifdef MINIHASH_MAIN
 #include <stdio.h>
 
 int main(void) {
-    static float x[MINIHASH_FEATURES], logits[MINIHASH_CLASSES];
+    static minihash_number x[MINIHASH_FEATURES];
+    static float logits[MINIHASH_CLASSES];
     for (;;) {
-        for (int k = 0; k < MINIHASH_FEATURES; k++)
-            if (scanf("%f", &x[k]) != 1) return 0;
+        for (int k = 0; k < MINIHASH_FEATURES; k++) {
+            double number;
+            if (scanf("%lf", &number) != 1) return 0;
+            x[k] = (minihash_number)number;
+        }
         printf("%d", minihash_predict(x, logits));
         for (int k = 0; k < MINIHASH_CLASSES; k++) printf(" %.9g", (double)logits[k]);
         printf("\\n");
@@ -52,13 +58,15 @@ class _Program:
             name = self.names[id(values)] = f"data{len(self.data)}"
             self.kept.append(values)
             kind, flat = TYPES[values.dtype.str[1:]], values.reshape(-1)
-            texts = [f"{float(v).hex()}f" if kind == "float" else str(v) for v in flat.tolist()]
+            texts = [_number(v, kind) for v in flat.tolist()]
             lines = ",\n    ".join(", ".join(texts[k : k + 8]) for k in range(0, len(texts), 8))
             self.data.append(f"static const {kind} {name}[{flat.size}] = {{\n    {lines}}};")
         return self.names[id(values)]
 
     def weight(self, w: VirtualWeight) -> str:
         """The name of the function that reads a virtual weight, by position from its first."""
+        if not isinstance(w, VirtualWeight):
+            raise Unwritten(f"a weight of {type(w).__name__} has no C: export one under a hash")
         key = (w.hash, w.table, w.first_id)
         if key not in self.names:
             name = self.names[key] = f"weight{len(self.functions)}"
@@ -74,6 +82,17 @@ class _Program:
         return self.names[key]
 
 
+def _number(value: float, kind: str) -> str:
+    """A literal of this type: of floats to the bit."""
+    return str(value) if isinstance(value, int) else float(value).hex() + "f" * (kind == "float")
+
+
+def _told(text: str) -> str:
+    """A text that cannot end the comment it stands in."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain.replace("*", " ").replace("/", " ").replace("\\", " ")
+
+
 def to_c(model: Classifier) -> str:
     """The program of a trained classifier, mlp or cnn.
 
@@ -81,7 +100,7 @@ def to_c(model: Classifier) -> str:
 
     >>> import minihash
     >>> model = minihash.fit(minihash.load("digits"), hidden=(9,), epochs=1)
-    >>> "int minihash_predict(const float *x, float *logits)" in to_c(model)
+    >>> "int minihash_predict(const minihash_number *x, float *logits)" in to_c(model)
     True
     """
     if not isinstance(model, Classifier):
@@ -101,22 +120,25 @@ def to_c(model: Classifier) -> str:
         source, target = ("ab", "ba")[len(calls) % 2]
         calls.append(f"    {name}({source}, {target});")
     last = "ab"[len(calls) % 2]
-    centre, scale = (v.astype(np.float32) for v in model.standardiser._vectors)
+    to_input = model.standardiser
+    number, dtype = ("double", np.float64) if to_input.wide else ("float", np.float32)
+    pair = (to_input.mean, to_input.std)
+    centre, scale = (np.multiply(v, float(to_input.peak)).astype(dtype) for v in pair)
     width = model.features // len(centre)
     index = "0" if len(centre) == 1 else f"k / {width}" if width > 1 else "k"
     named = program.array(centre), program.array(scale)
     predict = (
-        "int minihash_predict(const float *x, float *logits) {\n"
+        "int minihash_predict(const minihash_number *x, float *logits) {\n"
         f"    static float a[{widest}], b[{widest}];\n    int best = 0;\n"
         f"    for (int k = 0; k < {model.features}; k++)\n"
-        f"        a[k] = (x[k] - {named[0]}[{index}]) / {named[1]}[{index}];\n"
+        f"        a[k] = (float)((x[k] - {named[0]}[{index}]) / {named[1]}[{index}]);\n"
         + "\n".join(calls)
         + f"\n    for (int k = 0; k < {model.outputs}; k++) {{\n"
         f"        logits[k] = {last}[k];\n        if (logits[k] > logits[best]) best = k;\n    }}\n"
         "    return best;\n}"
     )
-    classes = ", ".join(model.class_names).replace("*/", "* /")
-    head = f"/* A network that minihash trained on {model.dataset}; classes: {classes}. */\n"
+    told = f"trained on {model.dataset}; classes: {', '.join(model.class_names)}"
+    head = f"/* A network of minihash, {_told(told)}. */\n"
     hashes = "\n".join(program.functions)
     word, keys = ("word(" in hashes) * WORD, ("key(" in hashes) * KEYS
     return "\n".join(
@@ -124,6 +146,7 @@ def to_c(model: Classifier) -> str:
             head + "#include <math.h>\n#include <stdint.h>\n",
             f"#define MINIHASH_FEATURES {model.features}",
             f"#define MINIHASH_CLASSES {model.outputs}\n",
+            f"typedef {number} minihash_number;\n",
             *program.data,
             bool(word or keys) * ROTATE + word + keys,
             *program.functions,

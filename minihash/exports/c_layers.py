@@ -53,31 +53,28 @@ def body(
     >>> body(ReLU(), (3,), {}, str, str)
     ('for (int k = 0; k < 3; k++) y[k] = x[k] > 0 ? x[k] : 0;', (3,))
     """
-    size = math.prod(shape)
-    if isinstance(layer, Flatten):
-        return None, (size,)
-    if isinstance(layer, Reshape):
-        return None, layer.shape
-    if isinstance(layer, Dropout):
-        return None, shape
-    if type(layer) in EACH:
-        return f"for (int k = 0; k < {size}; k++) y[k] = {EACH[type(layer)]};", shape
-    if isinstance(layer, Dense):
+    kind, size = type(layer), math.prod(shape)
+    if kind in (Flatten, Reshape, Dropout):
+        new = {Flatten: (size,), Dropout: shape}
+        return None, layer.shape if isinstance(layer, Reshape) else new[kind]
+    if kind in EACH:
+        return f"for (int k = 0; k < {size}; k++) y[k] = {EACH[kind]};", shape
+    if kind is Dense:
         return _dense(layer, shape, weight)
-    if isinstance(layer, BatchNorm1d | BatchNorm2d):
+    if kind in (BatchNorm1d, BatchNorm2d):
         return _norm(layer, shape, params, arrays)
-    if isinstance(layer, Conv2d):
+    if kind is Conv2d:
         return _convolution(layer, shape, weight)
-    if isinstance(layer, MaxPool2d | AveragePool2d):
+    if kind in (MaxPool2d, AveragePool2d):
         return _pool(layer, shape)
-    if isinstance(layer, GlobalAveragePool):
+    if kind is GlobalAveragePool:
         area = size // shape[0]
         return (
             f"for (int c = 0; c < {shape[0]}; c++) {{\n    float s = 0;\n"
             f"    for (int k = 0; k < {area}; k++) s += x[c * {area} + k];\n"
             f"    y[c] = s / {area};\n}}"
         ), shape[:1]
-    raise Unwritten(f"the layer {type(layer).__name__} has no C: export an mlp or a cnn")
+    raise Unwritten(f"the layer {kind.__name__} has no C: export an mlp or a cnn")
 
 
 def _first(bias: object, weight: Callable, index: str) -> str:
@@ -85,10 +82,7 @@ def _first(bias: object, weight: Callable, index: str) -> str:
 
 
 def _dense(layer: Dense, shape: Shape, weight: Callable) -> tuple[str, Shape]:
-    if not hasattr(layer.weight, "hash"):
-        raise Unwritten(
-            f"a weight of {type(layer.weight).__name__} has no C: export one under a hash"
-        )
+    name = weight(layer.weight)  # refuses what is under no hash
     fan_out, fan_in = layer.weight.shape
     rows = math.prod(shape) // fan_in
     down, along = layer.weight.strides
@@ -97,7 +91,7 @@ def _dense(layer: Dense, shape: Shape, weight: Callable) -> tuple[str, Shape]:
         f"    for (uint32_t o = 0; o < {fan_out}u; o++) {{\n"
         f"        float s = {_first(layer.bias, weight, 'o')};\n"
         f"        for (uint32_t i = 0; i < {fan_in}u; i++)\n"
-        f"            s += x[t * {fan_in} + (int)i] * {weight(layer.weight)}"
+        f"            s += x[t * {fan_in} + (int)i] * {name}"
         f"((uint64_t)o * {down}u + (uint64_t)i * {along}u);\n"
         f"        y[t * {fan_out} + (int)o] = s;\n    }}"
     ), (*shape[:-1], fan_out)
@@ -116,7 +110,9 @@ def _norm(layer: object, shape: Shape, params: dict, arrays: Callable) -> tuple[
 
 
 def _convolution(layer: Conv2d, shape: Shape, weight: Callable) -> tuple[str, Shape]:
+    name = weight(layer.weight)
     _, height, width = shape
+    steps = [f"(uint64_t){i} * {s}u" for i, s in zip("ocij", layer.weight.strides, strict=True)]
     out, depth, kh, kw = layer.weight.shape
     oh, ow = layer.windows.outputs((height, width))
     (sh, sw), (ph, pw), (dh, dw) = layer.stride, layer.padding, layer.dilation
@@ -133,9 +129,8 @@ def _convolution(layer: Conv2d, shape: Shape, weight: Callable) -> tuple[str, Sh
         f"                        int v = q * {sw} - {pw} + j * {dw};\n"
         f"                        if (u < 0 || u >= {height} || v < 0 || v >= {width}) continue;\n"
         f"                        int from = o / {group} * {depth} + c;\n"
-        f"                        int at = ((o * {depth} + c) * {kh} + i) * {kw} + j;\n"
         f"                        s += x[(from * {height} + u) * {width} + v]\n"
-        f"                             * {weight(layer.weight)}((uint64_t)at);\n"
+        f"                             * {name}({' + '.join(steps)});\n"
         f"                    }}\n"
         f"            y[(o * {oh} + p) * {ow} + q] = s;\n        }}"
     ), (out, oh, ow)

@@ -140,6 +140,9 @@ def read_state(path: str | os.PathLike) -> Arrays:
         header.pop("__metadata__", None)
         found = {}
         for name, entry in header.items():
+            if entry["dtype"] not in DTYPES:
+                known = ", ".join(DTYPES)
+                raise ValueError(f"{name} is {entry['dtype']}, expected one of {known}")
             begin, end = entry["data_offsets"]
             if not 0 <= begin <= end <= len(body):
                 raise ValueError(f"{name} lies beyond its end")

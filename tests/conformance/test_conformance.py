@@ -198,3 +198,10 @@ def test_keyed_look_ups_hash_byte_strings_of_any_length():
     assert Lookup.keyed(keys, 1000).signs is None
     with pytest.raises(TypeError, match="byte strings"):
         Lookup.keyed(["0_0"], 5)
+
+
+def test_a_program_that_does_not_end_is_ended(monkeypatch, capsys):
+    monkeypatch.setattr(program, "PATIENCE", 2.0)
+    script = "import sys, time\nfor line in sys.stdin: print('{\"claims\": []}', flush=True)\n"
+    assert main(["conform", "--", sys.executable, "-c", script + "time.sleep(60)"]) == 1
+    assert "claims none" in capsys.readouterr().err

@@ -2,17 +2,19 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import minihash
-from minihash import core
+from minihash import VirtualWeight, core
 from minihash.cli import main
 from minihash.exports import to_c
 from minihash.exports.c_hashes import BODIES
-from minihash.hashes import HASHES
+from minihash.hashes import HASHES, Compose, Lookup, Modulus, Uniform
+from minihash.sources import LowRank
 
 FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-ffp-contract=off"]
 DIGITS = minihash.load("digits")
@@ -90,3 +92,55 @@ def test_the_command_writes_a_file_that_compiles(tmp_path, monkeypatch, capsys):
     assert main(["export", "run"]) == 0
     assert capsys.readouterr().out.startswith("run.c: ")
     assert "minihash_predict" in Path("run.c").read_text()
+
+
+def small(weight, **changes):
+    """A classifier of three numbers whose first layer has this weight."""
+    x = np.random.default_rng(0).normal(size=(40, 3)) + changes.pop("offset", 0.0)
+    data = minihash.assemble("small", x, np.arange(40) % 2, x[:9], np.arange(9) % 2)
+    model = minihash.fit(data, hidden=(4,), epochs=1, hash="identity", scope="layer", norm="none")
+    layers = list(model.network.layers)
+    layers[0] = replace(layers[0], weight=weight or layers[0].weight)
+    network = minihash.Sequential(tuple(layers))
+    return replace(model, network=network, params=network.init(0), **changes), x
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Lookup(3, np.arange(12) % 3, np.arange(12) % 3 - 1),
+        Lookup(300, np.arange(12) * 20),
+        Compose(Uniform(9, 1, True), Modulus(4, 2, True)),
+    ],
+    ids=str,
+)
+def test_what_learned_sharing_ends_in_has_c(rule, tmp_path):
+    with core.use("numpy"):
+        model, x = small(VirtualWeight((4, 3), rule, "W"))
+        _, logits = run(built(model, tmp_path), x)
+        right, _ = model.network.forward(model.params, model.standardiser(x))
+    np.testing.assert_allclose(logits, right, atol=1e-5)
+
+
+def test_numbers_that_float32_cannot_tell_apart_come_in_as_double(tmp_path):
+    with core.use("numpy"):
+        model, x = small(None, offset=1e8)
+        program = built(model, tmp_path)
+        _, logits = run(program, x)
+        right, _ = model.network.forward(model.params, model.standardiser(x))
+    assert "typedef double minihash_number;" in program.with_suffix(".c").read_text()
+    np.testing.assert_allclose(logits, right, atol=1e-5)
+
+
+def test_names_cannot_end_the_comment_that_they_stand_in(tmp_path):
+    names = ("*/ int main(void) { return 7; } /*", "two\nlines \\")
+    with core.use("numpy"):
+        model, x = small(None, dataset="*/ #error", class_names=names)
+        assert len(run(built(model, tmp_path), x[:2])[0]) == 2
+
+
+def test_weights_of_other_sources_are_refused():
+    with core.use("numpy"):
+        model, _ = small(LowRank.random("W", (4, 3), 2))
+    with pytest.raises(ValueError, match="a weight of LowRank has no C"):
+        to_c(model)
