@@ -52,10 +52,16 @@ def njit_called(function):
     """`njit` of what compiled code alone calls: it has no way in from Python, which takes as long
     to compile as a small function itself. It is always inlined: round the call of a long body, as
     Balanced's, LLVM makes no SIMD of a loop, at twenty times the cost."""
+    return on_disk(njit_within(function, forceinline=True))
+
+
+def njit_within(function, **options):
+    """`njit` of a long part of one compiled function, with which it is kept on disk: it has no way
+    in, and is inlined where LLVM thinks fit."""
     if numba is None or numba.config.DISABLE_JIT:
         return function
-    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "forceinline": True}
-    return on_disk(numba.njit(nogil=True, error_model="numpy", **options)(function))
+    options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(nogil=True, error_model="numpy", **options)(function)
 
 
 CALLED[njit] = njit_called
@@ -69,7 +75,9 @@ def quietly(function: Callable) -> Callable:
 
 
 def on_disk(compiled: Any) -> Any:
-    """The compiled function, whose code is kept on disk."""
+    """The compiled function, whose code is kept on disk; a plain one as it is."""
+    if not hasattr(compiled, "enable_caching"):
+        return compiled
     if folder := cache_folder():
         with _lock:  # of numba.config, too
             before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, folder
@@ -83,6 +91,14 @@ def on_disk(compiled: Any) -> Any:
             finally:
                 numba.config.CACHE_DIR = before
     return compiled
+
+
+def at_hand(compiled: Any) -> bool:
+    """Whether a function need not be compiled: it was, in this process or before, on disk."""
+    file = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    return bool(getattr(compiled, "signatures", ())) or (
+        file is not None and os.path.exists(file._index_path)
+    )
 
 
 def forgiving(kept: Any) -> None:

@@ -11,6 +11,8 @@
     each              y = body(x, ...), entry by entry
     normalise         y = gamma (x - mean) / sqrt(var + eps) + beta             normalise_backward
     column_sum, add   sums over the batch, and of two gradients of one table
+    cross_entropy     the mean of -log p[label], and p, the softmax of the logits
+    perceptron        optional: a whole training step as one call (perceptron.py)
 
 The contract, for every backend:
 - float32 and float64; within gamma_n * sum |a||b| of the exact result (n terms, unit roundoff u);
@@ -33,12 +35,14 @@ from minihash.core.arrays import (
     column_sum,
     convolve,
     convolve_backward,
+    cross_entropy,
     each,
     normalise,
     normalise_backward,
     recur,
     recur_backward,
 )
+from minihash.core.perceptron import Block, Norm, Perceptron, perceptron
 from minihash.core.registry import BACKENDS, backends, get_backend, register, steady, use
 from minihash.core.threads import blocks, get_threads, run, set_threads, use_threads
 from minihash.core.virtual import (
@@ -52,12 +56,16 @@ from minihash.core.virtual import (
 
 __all__ = [
     "BACKENDS",
+    "Block",
+    "Norm",
+    "Perceptron",
     "add",
     "backends",
     "blocks",
     "column_sum",
     "convolve",
     "convolve_backward",
+    "cross_entropy",
     "each",
     "gather",
     "gather_rows",
@@ -67,6 +75,7 @@ __all__ = [
     "matmul_backward",
     "normalise",
     "normalise_backward",
+    "perceptron",
     "recur",
     "recur_backward",
     "register",

@@ -99,6 +99,31 @@ def normalise_backward(
     return module.normalise_backward(dy, x_hat, gamma, r, known)
 
 
+def cross_entropy(
+    logits: np.ndarray, labels: np.ndarray, backend: str | None = None
+) -> tuple[float, np.ndarray]:
+    """The mean over the batch of -log p[label], and p, the softmax of the logits:
+
+        z = logits - max of each row,   s = sum of exp(z) in float64,   p = exp(z) / s
+
+    logits: float (batch, classes); labels: integers (batch,), each in 0 .. classes - 1.
+    Returns nats and p, of the shape and dtype of logits. Raises TypeError or ValueError for others.
+
+    >>> loss, p = cross_entropy(np.zeros((1, 4)), np.array([2]))
+    >>> round(loss, 4), p
+    (1.3863, array([[0.25, 0.25, 0.25, 0.25]]))
+    """
+    module = get_backend(backend)
+    logits = floats(logits, "logits", (None, None), module)
+    labels = index_array(labels, "labels", logits.shape[1])
+    if labels.shape != logits.shape[:1] or not logits.size:
+        raise ValueError(
+            f"there must be a label for each of the examples, at least one, got labels of shape "
+            f"{labels.shape} and logits of shape {logits.shape}; correct one of them"
+        )
+    return module.cross_entropy(logits, labels)
+
+
 def add(one: np.ndarray, other: np.ndarray, backend: str | None = None) -> np.ndarray:
     """one + other, two gradients (entries,) of one table.
 

@@ -16,7 +16,7 @@ from minihash.core.threads import blas_on_one_thread, get_threads, settled
 
 OPERATIONS = (
     *("gather", "scatter_add", "gather_rows", "scatter_add_rows", "matmul", "matmul_backward"),
-    *("each", "column_sum", "add", "normalise", "normalise_backward"),
+    *("each", "column_sum", "add", "normalise", "normalise_backward", "cross_entropy"),
     *("convolve", "convolve_backward", "recur", "recur_backward"),
 )
 BACKENDS: dict[str, str] = {

@@ -17,6 +17,7 @@ All sums are in float64.
 
 import numpy as np
 
+from minihash import core
 from minihash.checks import float_array
 
 
@@ -33,7 +34,6 @@ class softmax_cross_entropy:
     Cache = tuple[np.ndarray, np.ndarray]  # p, labels
 
     @staticmethod
-    @np.errstate(invalid="ignore")  # logits that are not finite
     def forward(logits: np.ndarray, labels: np.ndarray) -> tuple[float, Cache]:
         """(loss, cache).
 
@@ -43,12 +43,8 @@ class softmax_cross_entropy:
         """
         logits = float_array(logits, "logits", (None, None))
         labels = softmax_cross_entropy.class_labels(labels, *logits.shape)
-        p = logits - logits.max(axis=1, keepdims=True)
-        z_label = p[np.arange(len(p)), labels].astype(np.float64)
-        np.exp(p, out=p)
-        s = np.add.reduce(p, axis=1, dtype=np.float64)
-        p /= s[:, None].astype(p.dtype)
-        return float(np.mean(np.log(s) - z_label)), (p, labels)
+        loss, p = core.cross_entropy(logits, labels)
+        return loss, (p, labels)
 
     @staticmethod
     def backward(cache: Cache) -> np.ndarray:

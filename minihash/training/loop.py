@@ -20,7 +20,7 @@ there.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from minihash.training.averaged import Averaged
 from minihash.training.optimisers import SGD, Adam, Clipped
 from minihash.training.penalties import Penalty
 from minihash.training.schedules import Constant, Decay, Plateau
+from minihash.training.whole import whole_step
 
 LOSSES = {"cross-entropy": softmax_cross_entropy, "squared-error": mean_squared_error}
 
@@ -159,9 +160,13 @@ def steps(
     def parts(epoch: int) -> list[np.ndarray]:
         return batches(len(x), training.batch_size, training.seed, epoch)
 
+    left = (training.epochs - state.epoch) * len(parts(0)) - state.batch
+    whole = whole_step(network, training, left)
+
     def advance(state: State, batch: np.ndarray, rate: float) -> State:
-        wanted = None if labels is None else labels[batch]
-        return step(network, training, state, to_input(x[batch], dtype), wanted, rate)
+        inputs, wanted = to_input(x[batch], dtype), None if labels is None else labels[batch]
+        new = whole and whole(state, inputs, wanted, rate)
+        return new or step(network, training, state, inputs, wanted, rate)
 
     return epochs(training, state, parts, advance, training.loss != "squared-error")
 
@@ -218,7 +223,7 @@ def step(
         new,
         params=new.params | network.running(state.params, caches),
         loss_sum=state.loss_sum + loss * len(labels),
-        correct=state.correct + _correct(training.loss, y, labels),
+        correct=state.correct + correct_of(training.loss, y, labels),
         seen=state.seen + len(labels),
     )
 
@@ -237,7 +242,7 @@ def _loss(loss: str | Distillation) -> Any:
     return loss if isinstance(loss, Distillation) else LOSSES[loss]
 
 
-def _correct(loss: str | Distillation, y: np.ndarray, labels: np.ndarray) -> int:
+def correct_of(loss: str | Distillation, y: np.ndarray, labels: np.ndarray) -> int:
     if isinstance(loss, Distillation):
         labels = labels["label"]
     return int((y.argmax(axis=1) == labels).sum()) if loss != "squared-error" else 0
@@ -266,34 +271,3 @@ def fitting_labels(
         return softmax_cross_entropy.class_labels(labels, len(x), y.shape[-1])
     _loss(loss).forward(y, first if itself else labels[:1])
     return labels
-
-
-class Evaluation(NamedTuple):
-    """What `evaluate` finds. loss: the mean. accuracy: the part that is classified rightly; 0 under
-    the squared error."""
-
-    loss: float
-    accuracy: float
-
-
-def evaluate(
-    network: Sequential,
-    params: dict[str, np.ndarray],
-    x: np.ndarray,
-    labels: np.ndarray | None,
-    to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
-    batch_size: int = 500,
-    loss: str = "cross-entropy",
-) -> Evaluation:
-    """Mean loss and accuracy over all examples, layers in evaluation mode. Data as for `steps`."""
-    labels = fitting_labels(network, params, x, labels, to_input, loss)
-    dtype = next(iter(params.values())).dtype
-    loss_sum, correct = 0.0, 0
-    for first in range(0, len(x), batch_size):
-        part = slice(first, first + batch_size)
-        inputs = to_input(x[part], dtype)
-        wanted = inputs if labels is None else labels[part]
-        y, _ = network.forward(params, inputs)
-        loss_sum += LOSSES[loss].forward(y, wanted)[0] * len(y)
-        correct += _correct(loss, y, wanted)
-    return Evaluation(loss_sum / len(x), correct / len(x))

@@ -65,6 +65,20 @@ def test_sums_are_exact_and_rounded_once(backend):
 
 
 @every_backend
+def test_the_cross_entropy_of_confident_rows(backend):
+    """Each row is shifted by its own largest logit: by that of all, nothing would be left."""
+    logits = np.float32([[1e4, 1e4 - 2, 0], [-200, -3e4, -202], [0, -1, np.log(3)]])
+    loss, p = core.cross_entropy(logits, np.array([1, 0, 2], np.uint8), backend)
+    e = np.exp(-2)
+    expected = np.array([[1, e, 0], [1, 0, e], [1, np.exp(-1), 3]])
+    expected /= expected.sum(axis=1, keepdims=True)
+    assert p.dtype == np.float32 and np.allclose(p, expected, rtol=1e-6, atol=0)
+    assert np.isclose(loss, -np.log(expected[[0, 1, 2], [1, 0, 2]]).mean(), rtol=1e-6)
+    twice = core.cross_entropy(np.vstack([logits, logits]), np.array([1, 0, 2, 1, 0, 2]), backend)
+    assert np.isclose(twice[0], loss, rtol=1e-15)
+
+
+@every_backend
 @pytest.mark.parametrize("bias", [True, False])
 def test_a_bias_is_added_to_each_row_of_a_product(backend, bias):
     w = VirtualWeight((4, 3), Uniform(5, signed=True))
@@ -149,6 +163,10 @@ REFUSED = [
         ValueError,
         "V_hh must have shape",
     ),
+    (lambda: core.cross_entropy(np.ones((2, 3)), [0]), ValueError, "a label for each"),
+    (lambda: core.cross_entropy(np.ones((0, 3)), np.ones(0, int)), ValueError, "at least one"),
+    (lambda: core.cross_entropy(np.ones((1, 3)), [3]), ValueError, r"0 \.\. 2, got 3"),
+    (lambda: core.cross_entropy(np.ones(3), [0]), ValueError, r"shape \(any, any\)"),
     (lambda: core.column_sum(np.ones(3)), ValueError, r"shape \(any, any\)"),
     (lambda: core.add(np.ones(3), np.ones(2)), ValueError, r"other must have shape \(3,\)"),
     (

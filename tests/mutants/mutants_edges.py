@@ -6,10 +6,8 @@ EDGES = "tests/networks/test_edges.py -k "
 EDGE_MUTANTS = [
     Mutant(
         "core/numba/columns.py",
-        "    for r in range(rows):\n        for c in range(columns):\n"
-        "            sums[c] += x[r, c]",
-        "    for r in range(max(rows - rows % 32, 1)):\n        for c in range(columns):\n"
-        "            sums[c] += x[r, c]",
+        "    for k in range(len(x)):\n        x_k",
+        "    for k in range(max(len(x) - len(x) % 32, 1)):\n        x_k",
         "the bias's gradient without the rest of a batch",
         EDGES + "left_out and Uniform-numba",
     ),

@@ -12,6 +12,11 @@ VIEW = "tests/weights/test_views.py -k no_cut and wide and uniform-signed"
 HOWEVER = "tests/core/test_blas.py -k however and float64"
 ENTRIES = "tests/core/test_each.py -k body_of_whole and numba"
 WHOLE = "tests/core/test_each.py -k whole_numbers_normalise and numba"
+WHOLE_STEP = "tests/core/test_perceptron.py -k bits_of and uniform-0.9"
+APART = WHOLE_STEP.replace("uniform", "identity")
+BY_LAYER = WHOLE_STEP.replace("uniform", "layer")
+LEFT = "tests/core/test_perceptron.py -k computed_by_layers and "
+CONFIDENT = "tests/core/test_contract.py -k cross_entropy and numba"
 IMAGES = "tests/core/test_each.py -k whole_numbers_normalise and numpy"
 THREADS = "tests/core/test_threads.py -k "
 SIGNALS = "tests/core/test_signals.py -k "
@@ -23,6 +28,80 @@ BACKWARD = "product(some_dy, V, dx[:, start:stop], left > 0)"
 
 # File, what it is, what it becomes, the mistake, the test.
 PLAIN = [
+    # A whole step.
+    ("phases", "z_k[c] += b[c]", "z_k[c] = b[c]", "a bias for the sum", WHOLE_STEP),
+    ("phases", "        clear(mean)\n", "", "means on what memory held", WHOLE_STEP),
+    (
+        "phases",
+        "        clear(sums)\n        normalise_back",
+        "        normalise_back",
+        "sums of before",
+        WHOLE_STEP,
+    ),
+    (
+        "phases",
+        "                    clear(dtable)\n",
+        "",
+        "a table on what memory held",
+        WHOLE_STEP,
+    ),
+    (
+        "phases",
+        "range(part, last, max(step, 1))",
+        "range(part, part + 1)",
+        "a part a table",
+        WHOLE_STEP,
+    ),
+    ("phases", "if more:", "if not more:", "the last reader's gradient alone", WHOLE_STEP),
+    ("phases", "clear(half(tables[:size], part))", "pass", "gradients of the step before", APART),
+    (
+        "phases",
+        "told[1] += best == labels[k]",
+        "told[1] += labels[k]",
+        "not how many are right",
+        WHOLE_STEP,
+    ),
+    ("phases", " / real(len(y))", "", "the gradient of the sum", WHOLE_STEP),
+    ("phases", "if row else 1.0", "", "the unbiased mean", WHOLE_STEP),
+    ("phases", "(1 - m)", "m", "the old statistics as little as the new", WHOLE_STEP),
+    ("phases", "real(momentum) * v[c]", "v[c]", "no friction", WHOLE_STEP),
+    ("perceptron", "above = any(", "above = not any(", "a table cleared for each reader", BY_LAYER),
+    (
+        "perceptron",
+        "(phases.FORWARD, layer, net.counts[layer, 0])",
+        "(phases.FORWARD, layer, 1)",
+        "the first rows alone",
+        WHOLE_STEP,
+    ),
+    (
+        "perceptron",
+        "distinct(w) == w.shape",
+        "True",
+        "rows that repeat, multiplied apart",
+        LEFT + "repeat",
+    ),
+    ("perceptron", " and not w.transposed", "", "a view taken for a weight", LEFT + "view"),
+    (
+        "perceptron",
+        "params is self.last[0] and velocity is self.last[1]",
+        "self.last[0]",
+        "its own last numbers for those given",
+        "tests/core/test_perceptron.py -k elsewhere",
+    ),
+    (
+        "losses",
+        "top = larger(top, y[k, c])",
+        "top = y[k, c]",
+        "the last logit for the largest",
+        CONFIDENT,
+    ),
+    (
+        "losses",
+        "np.log(total) - z[k, labels[k]]",
+        "np.log(total)",
+        "the same loss for any label",
+        CONFIDENT,
+    ),
     ("products", FORWARD, FORWARD.replace("left > 0", "True"), "sums on what memory held", UNIFORM),
     ("products", BACKWARD, BACKWARD.replace("left > 0", "False"), "the last rows alone", UNIFORM),
     ("products", "U64(rows[0] + r)", "U64(r)", "the first rows in every tile", UNIFORM),
@@ -76,22 +155,22 @@ PLAIN = [
     ),
     (
         "columns",
-        "sums[c] += x[r, c]",
-        "sums[c] = x[r, c]",
+        "sums[c] += x_k[c]",
+        "sums[c] = x_k[c]",
         "the last row for the sum",
         "tests/core/test_contract.py -k sums_are_exact and numba",
     ),
-    ("columns", "mean[c] += x[k, c]", "mean[c] = x[k, c]", "the last row for the mean", WHOLE),
+    ("columns", "mean[c] += x_k[c]", "mean[c] = x_k[c]", "the last row for the mean", WHOLE),
     ("columns", "var[c] /= rows", "var[c] /= rows - 1", "the unbiased variance", WHOLE),
     ("columns", " * gamma[c] + beta[c]", " * gamma[c]", "no beta", WHOLE),
-    ("columns", "sums[0, c] / -rows", "sums[0, c] / rows", "the variance's part, its sign", WHOLE),
+    ("columns", "dots[c] / -rows", "dots[c] / rows", "the variance's part, its sign", WHOLE),
     ("columns", " - dbeta[c]) * slope", ") * slope", "the mean taken for a constant", WHOLE),
     ("columns", "gamma[c] * r[c]", "r[c]", "gamma left out of the slope", WHOLE),
     ("columns", "if known:", "if not known:", "training and evaluation exchanged", WHOLE),
     (
         "columns",
-        "= sums[0, c], sums[1, c]",
-        "= sums[1, c], sums[0, c]",
+        "= dots[c], sums[c]",
+        "= sums[c], dots[c]",
         "gradients exchanged",
         WHOLE,
     ),
@@ -124,6 +203,27 @@ COMPILED = [
 ]
 
 STEP_MUTANTS = [
+    Mutant(
+        "core/perceptron.py",
+        "get_backend(backend)",
+        'get_backend("numba")',
+        "steps of another backend than the one in use",
+        "tests/core/test_perceptron.py -k without_whole",
+    ),
+    Mutant(
+        "training/whole.py",
+        "sgd.weight_decay or ",
+        "",
+        "a step without the weight decay asked for",
+        LEFT + "decay",
+    ),
+    Mutant(
+        "training/whole.py",
+        "elif last is None or last.norm:",
+        "elif last is None:",
+        "the second of two norms for both",
+        LEFT + "norms",
+    ),
     *(Mutant(f"core/numba/{file}.py", *rest) for file, *rest in PLAIN),
     *(Mutant(f"core/numba/{file}.py", *rest, jit=True) for file, *rest in COMPILED),
     Mutant(

@@ -10,6 +10,7 @@ from minihash.core.numba import (  # noqa: F401
     column_sum,
     convolve,
     convolve_backward,
+    cross_entropy,
     each,
     normalise,
     normalise_backward,

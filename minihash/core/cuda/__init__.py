@@ -22,6 +22,8 @@ from functools import cache
 
 import numpy as np
 
+from minihash.checks import on_host
+from minihash.core import numpy as plain
 from minihash.core.cuda import device, kernels, products
 from minihash.core.cuda.device import Array, far, flat
 from minihash.core.cuda.entries import each, normalise, normalise_backward  # noqa: F401
@@ -95,6 +97,12 @@ def matmul_backward(
 
 def column_sum(dy: Array) -> Array:
     return device.home(products.column_sum(flat(dy), *dy.shape), (dy.shape[1],), far(dy))
+
+
+def cross_entropy(logits: Array, labels: np.ndarray) -> tuple[float, Array]:
+    """On the host: logits are few."""
+    loss, p = plain.cross_entropy(on_host(logits), labels)
+    return loss, device.home(flat(p), p.shape, far(logits))
 
 
 def add(one: Array, other: Array) -> Array:

@@ -26,7 +26,9 @@ from minihash.core.numba.columns import column_sum, normalise, normalise_backwar
 from minihash.core.numba.convolution import convolve, convolve_backward
 from minihash.core.numba.each import each
 from minihash.core.numba.folding import matmul, matmul_backward
+from minihash.core.numba.losses import cross_entropy
 from minihash.core.numba.parts import ENTRIES, apart, scattered, window, workspace
+from minihash.core.numba.perceptron import perceptron
 from minihash.core.numba.recurrence import recur, recur_backward
 from minihash.core.numba.rows import gather_rows, scatter_add_rows
 from minihash.core.numpy import add
@@ -39,6 +41,7 @@ __all__ = [
     "column_sum",
     "convolve",
     "convolve_backward",
+    "cross_entropy",
     "each",
     "gather",
     "gather_rows",
@@ -46,6 +49,7 @@ __all__ = [
     "matmul_backward",
     "normalise",
     "normalise_backward",
+    "perceptron",
     "recur",
     "recur_backward",
     "scatter_add",

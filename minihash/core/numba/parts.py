@@ -60,6 +60,11 @@ def window(w: VirtualWeight) -> slice | None:
     return slice(first, first + w.size)
 
 
+def tables_of(parts: int, most: int) -> int:
+    """How many partial tables so many parts are dealt to."""
+    return min(PARTIALS, parts, most)
+
+
 @quietly
 def scattered(
     parts: list[Callable[[np.ndarray], None]],
@@ -74,7 +79,7 @@ def scattered(
         dtable = np.zeros(buckets, dtype)
         run_kernels([partial(part, dtable) for part in parts])
         return dtable
-    count = min(PARTIALS, len(parts), most)
+    count = tables_of(len(parts), most)
     tables = [np.empty(buckets, dtype)]
     if count > 1:
         tables.extend(workspace("partial tables", (count - 1, buckets), dtype))
