@@ -12,6 +12,7 @@ a time.
     rows.py        some rows of V
     each.py        bodies of real numbers, entry by entry;  columns.py: sums over the batch
     loops.py       what names of bodies mean in compiled loops;  simd.py: exponentials
+    perceptron.py  a whole training step (phases.py: its loops);  losses.py: the cross-entropy
     recurrence.py  cells through time (cells.py, skinny.py);  convolution.py: images (direct.py,
                    patches.py);  registers.py: sums that stay in registers
 """

@@ -90,7 +90,6 @@ class Perceptron:
         self.most = int(most)  # threads that have something to do
         bodies = next((b.activation for b in blocks if b.activation), None)
         self.advance = compiled_for(plans[0].forward, plans[0].backward, bodies, dtype)
-        self.mutex = fresh_mutex()
         self.units = int(self.net.start[-1])
         tables = self.net.table[:, 1] * np.maximum(self.net.counts[:, 2], 1)
         sums, rows = np.empty((4, self.units)), np.empty((2, self.units), dtype)
@@ -116,12 +115,12 @@ class Perceptron:
         if self.buffers.shape[1] < len(x) * self.units:
             self.buffers = np.empty((6, len(x) * self.units), self.dtype)
         new_p, new_v = np.empty_like(p), np.empty_like(v)
-        turn, told = np.zeros(3, np.int64), np.zeros(2)
+        turn, told, mutex = np.zeros(3, np.int64), np.zeros(2), fresh_mutex()
         flat, memory = (p, bits(p), v, new_p, new_v), (self.buffers, *self.fixed, told)
 
         def enter() -> None:
             if turn[0] < len(self.program):
-                step = turn, self.mutex, self.program, self.places, self.net, flat, memory
+                step = turn, mutex, self.program, self.places, self.net, flat, memory
                 self.advance(*step, x, labels, space(self.largest, self.dtype), rate, momentum)
 
         with blas_on_one_thread():
@@ -223,10 +222,18 @@ def dealing() -> dict[str, Callable] | None:
 
 
 def fresh_mutex() -> np.ndarray:
+    """A lock of the system's. Each step has its own: a fork in its middle leaves none locked."""
     mutex = np.zeros(16, np.int64)  # more bytes than any system's
     if os.name == "posix":
-        ctypes.CDLL(None).pthread_mutex_init(ctypes.c_void_p(mutex.ctypes.data), None)
+        begin_mutex()(mutex.ctypes.data, None)
     return mutex
+
+
+@cache
+def begin_mutex() -> Callable:
+    init = ctypes.CDLL(None).pthread_mutex_init
+    init.argtypes = ctypes.c_void_p, ctypes.c_void_p
+    return init
 
 
 @cache
