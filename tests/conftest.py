@@ -4,6 +4,7 @@
 `HYPOTHESIS_PROFILE=deep pytest`.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -88,13 +89,42 @@ def pytest_unconfigure():
 # Files and tests that compile much, start processes or take seconds: `-m fast` leaves them out.
 SLOW = {
     *("test_backends.py", "test_benchmarks.py", "test_body.py", "test_cli_text.py"),
-    *("test_contract.py", "test_cuda.py", "test_direct.py", "test_explain.py", "test_kills.py"),
-    *("test_language.py", "test_layers.py", "test_loops.py", "test_memory.py", "test_mutants.py"),
-    *("test_network.py", "test_outside.py", "test_recurrent_edges.py", "test_recurrent_errors.py"),
-    *("test_run.py", "test_sweep.py", "test_threads.py", "language.py"),
+    *("test_contract.py", "test_cuda.py", "test_dask.py", "test_direct.py", "test_explain.py"),
+    *("test_hashednets.py", "test_kept.py", "test_kills.py", "test_language.py", "test_layers.py"),
+    *("test_loops.py", "test_memory.py", "test_mutants.py", "test_network.py", "test_outside.py"),
+    *("test_races.py", "test_recurrent_edges.py", "test_recurrent_errors.py", "test_run.py"),
+    *("test_streams.py", "test_sweep.py", "test_threads.py", "language.py"),
+    "test_a_figure_is_made_whole",
+    "test_a_study_is_made_whole",
     "test_a_table_of_ten_million_buckets",
+    "test_bad_input_is_one_line_and_changes_no_file",
+    "test_binary_batches_have_the_published_checksums_and_are_the_same_set",
+    "test_cifar10_is_the_published_one",
+    "test_figures_2_and_3_are_made_of_the_same_runs",
     "test_hashes_of_one_class_with_and_without_runs_have_kernels_of_their_own",
+    "test_killed_and_resumed_it_ends_with_the_same_bits",
+    "test_pictures_are_made_and_the_files_are_whole",
+    "test_the_best_epoch_is_kept_and_patience_ends_the_run",
     "test_the_python_of_the_readme_runs",
+    "test_the_rate_falls_where_the_validation_loss_rests",
+    "test_what_comes_through_a_pipe_is_what_a_file_of_it_is",
+}
+# Those of which a case is tried with the oldest versions nevertheless: `-m 'fast or versions'`.
+VERSIONS = {
+    *("test_batch_norm.py", "test_blas.py", "test_fuzz.py", "test_jit.py", "test_network_reals.py"),
+    "test_a_bucket_that_is_picked_has_a_sign",
+    "test_a_header_of_an_array_that_never_ends_is_not_read",
+    "test_a_table_of_a_large_mean_is_learnt",
+    "test_every_layer_may_be_the_first_and_the_last",
+    "test_in_numba_too",
+    "test_one_example_is_as_any",
+    "test_rows_of_equal_buckets_and_other_signs_are_distinct",
+    "test_the_backend_of_the_core_does_not_matter",
+    "test_the_command_writes_a_file_that_compiles",
+    "test_the_engine_answers_every_case",
+    "test_the_two_readings_agree",
+    "test_tiles_give_the_released_indices_in_the_transpose",
+    "test_what_has_no_c_is_refused_in_one_line",
 }
 
 
@@ -105,10 +135,19 @@ def pytest_collection_modifyitems(items):
     met = set()
     for item in items:
         test = item.path, getattr(item, "originalname", item.name)
-        if test not in met and not {item.path.name, test[1]} & SLOW:
-            item.add_marker("fast")
+        names = {item.path.name, test[1]}
+        if test not in met and not names & SLOW:
+            item.add_marker("versions" if names & VERSIONS else "fast")
         met.add(test)
     items.sort(key=waits)
+
+
+def pytest_collection_finish():
+    """Numba makes garbage by the million. What is there now stays: it is not looked through again
+    each time, and the new is looked through less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def waits(item) -> bool:
