@@ -129,6 +129,7 @@ SLOW = {
 # Those of which a case is tried with the oldest versions nevertheless: `-m 'fast or versions'`.
 VERSIONS = {
     *("test_batch_norm.py", "test_blas.py", "test_fuzz.py", "test_jit.py", "test_network_reals.py"),
+    "test_perceptron.py",
     "test_a_bucket_that_is_picked_has_a_sign",
     "test_a_header_of_an_array_that_never_ends_is_not_read",
     "test_a_table_of_a_large_mean_is_learnt",
