@@ -30,7 +30,7 @@ ARRAYS = {
 def refusal(read, path):
     """What is said, within a second or so and without much memory."""
     tracemalloc.start()
-    with promptly(), pytest.raises(ValueError) as caught:
+    with promptly(5), pytest.raises(ValueError) as caught:
         read(path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -125,6 +125,12 @@ def test_the_best_epoch_is_kept_and_patience_ends_the_run(part, capsys):
     assert main([*SMALL, *PART, "--epochs", str(kept), "--out", "short"]) == 0
     short = load_model("short").params
     assert all(np.array_equal(model.params[name], short[name]) for name in short)
+    # From one session to the next, too: the epochs after it are no better.
+    assert main([*SMALL, *PART, "--epochs", str(kept + 1), "--out", "two"]) == 0
+    assert main(["train", "--resume", "two", "--epochs", str(kept + 2), "--quiet"]) == 0
+    two = load_model("two")
+    assert two.epochs == kept
+    assert all(np.array_equal(model.params[name], two.params[name]) for name in two.params)
     # A run that has ended has no step left; with more patience it goes on as if it never had.
     assert main(["train", "--resume", "run", "--quiet"]) == 0
     assert len(lines("run")) == kept + 3
