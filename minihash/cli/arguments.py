@@ -7,7 +7,7 @@ made from the models and hashes that there are, and --import brings others.
 import argparse
 
 from minihash import __version__
-from minihash.cli import compressing, grids, values
+from minihash.cli import compressing, grids, networks, values
 from minihash.cli.parsing import Parser
 
 # What the help says, which a test holds to the engine: that is too heavy to be asked here.
@@ -33,6 +33,8 @@ examples:
   minihash train --model lstm --dataset my.txt       a text, character by character
   minihash train --model lstm --dataset my.txt --compression 1/16     recurrent weights hashed
   minihash train --resume runs/digits-001            go on with a run that was stopped
+  minihash eval net.safetensors --dataset mnist --activation relu --standardise none
+  minihash train --from net.safetensors --hash uniform --activation relu --standardise 0.13:0.31
   minihash compress runs/digits-001 --option density=0.1 --option bits=4
   minihash predict runs/digits-001 7                 example 7 of its test set
   minihash predict runs/digits-001 --csv *.png       many pictures, a row each
@@ -70,6 +72,7 @@ def parser() -> argparse.ArgumentParser:
     _add_plot(sub, "that matrix")
     _add_data(sub, "data set to test on (default: the one it was trained on)")
     _add_machine(sub)
+    networks.of_weights(sub)
     sub = command("predict", "predict", "what a trained network takes an example for")
     _add_model(sub)
     text = "image files, .npy or .csv files, indices of test examples; - for standard input"
@@ -97,10 +100,11 @@ def parser() -> argparse.ArgumentParser:
     _add_backend(sub)
     grids.add(command, train._actions)
     sub = command(
-        "export", "export", "a trained mlp or cnn as one file of C, as small as its tables"
+        "export", "export", "a trained network as one file, of C, or of arrays for PyTorch"
     )
     _add_model(sub)
-    sub.add_argument("--to", choices=("c",), default="c", help="c: C99 without heap or library")
+    text = "c: C99 without heap or library, of mlp or cnn; safetensors, npz: weights for PyTorch"
+    sub.add_argument("--to", choices=("c", "safetensors", "npz"), default="c", help=text)
     sub.add_argument("--out", metavar="FILE", help="(default: the run's name, with an ending)")
     sub = command("selftest", "selftest", "known answers, asked of every backend that is here")
     _add_backend(sub)
@@ -174,54 +178,14 @@ def _add_train(train: Parser) -> None:
 
     group = train.add_argument_group("data")
     _add_data(group, "data set")
-    text = "a mean and deviation for each of (default: columns of a table, channels of pictures)"
-    add(group, "--standardise", text, choices=("columns", "channels", "none"))
-    group = train.add_argument_group("network")
-    model = group.add_argument("--model", metavar="NAME")
-    add(group, "--hash", "one of those below", metavar="NAME")
-    add(
-        group,
-        "--alpha",
-        "of dirichlet and quantile: small is uneven, inf is even",
-        type=values.real,
-        metavar="A",
-    )
-    add(group, "--radius", "of neighborhood: 0 is modulus", type=values.radius, metavar="R")
-    add(group, "--signed", "let the hash draw signs too", action="store_const", const=True)
-    text = "an option of the hash, of those below (repeatable)"
-    options = {"dest": "hash_options", "action": "append", "type": values.pair}
-    add(group, "--hash-option", text, metavar="NAME=VALUE", **options)
-    text = "stored / virtual weights, the paper's sparsity, as 0.25 or 1/15; 1 under identity"
-    add(group, "--compression", text, type=values.part, metavar="C")
-    text = "of mlp: table, or lowrank, of which the compression is that of one factor"
-    add(group, "--source", text, choices=("table", "lowrank"))
-    text = "one table for; hashednets has one for each layer"
-    add(group, "--scope", text, choices=("network", "layer"))
-    add(group, "--bias", "biases", choices=("free", "hashed", "none"))
-    text = "sizes of the hidden layers; of an autoencoder, down to its code"
-    add(group, "--hidden", text, type=values.sizes, metavar="N,N")
-    text = "of cnn: channels of its convolutions"
-    add(group, "--channels", text, type=values.sizes, metavar="N,N")
-    text = "of cnn: side of its kernels"
-    add(group, "--kernel", text, type=values.count, metavar="N")
-    text = "of cnn: zeros around an image (default: half the kernel)"
-    add(group, "--padding", text, type=values.radius, metavar="N")
-    add(group, "--activation", "elu, relu, sigmoid or tanh", metavar="NAME")
-    add(group, "--norm", "normalisation after the activation", choices=("batch", "none"))
-    text = "of hidden units, with this probability"
-    add(group, "--dropout", text, type=values.chance, metavar="P")
-    text = "of mlp: of inputs, with this probability"
-    add(group, "--input-dropout", text, type=values.chance, metavar="P")
-    text = "a factor of the initial tables of weights"
-    add(group, "--init-scale", text, type=values.real, metavar="S")
-    text = "of text: width of a character's vector (default: as --hidden)"
-    add(group, "--embedding", text, type=values.count, metavar="N")
-    text = "of text: input and output embeddings are one"
-    add(group, "--tied", text, action="store_const", const=True)
-    text = "of text: recurrent layers, one above the other"
-    add(group, "--layers", text, type=values.count, metavar="N")
+    networks.scaling(group)
+    text = "begin with the weights that PyTorch has trained: a .safetensors or .npz of a state_dict"
+    add(group, "--from", text, dest="weights", metavar="FILE")
+    networks.names(group)
+    model = networks.network(train.add_argument_group("network"))
     group = train.add_argument_group("training")
-    add(group, "--epochs", "passes over the data", type=values.count, metavar="N")
+    text = "passes over the data; with --from 0 too, which brings weights in and no more"
+    add(group, "--epochs", text, type=values.radius, metavar="N")
     add(
         group,
         "--batch-size",
@@ -229,8 +193,7 @@ def _add_train(train: Parser) -> None:
         type=values.count,
         metavar="N",
     )
-    text = "of text: what is read and written one by one"
-    add(group, "--tokens", text, choices=("characters", "bytes"))
+    networks.tokens(group)
     add(group, "--length", "of text: characters of a stream a step", type=values.count, metavar="N")
     text = "of text: gradients go back through windows of N characters (default: --length)"
     add(group, "--truncate", text, type=values.count, metavar="N")

@@ -18,9 +18,9 @@ from minihash.compile.places import expanded
 from minihash.data import Dataset, Text
 from minihash.data.own import own_path
 from minihash.experiments.drawing import suffix
+from minihash.runs import brought, validation
 from minihash.runs import folder as disk
 from minihash.runs import train as training
-from minihash.runs import validation
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.confusion import confusion, pairs
 from minihash.runs.examples import Classifier, OfExamples
@@ -36,15 +36,13 @@ MOST = 10  # pairs of classes that are shown as confused
 
 def train(args: Namespace) -> int:
     """minihash train"""
-    names = [field.name for field in fields(Config)]
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    if "data_dir" in given:
-        given["data_dir"] = str(expanded(args.data_dir).absolute())
+    given = _given(args)
     shown = progress(args.quiet)
     try:
         if args.resume is None:
             out = None if args.out is None else Path(args.out)
-            result = training.begin(Config(**given), out, args.download, shown)
+            config = Config(**brought.choices(given))
+            result = training.begin(config, out, args.download, shown)
         else:
             if args.out is not None:
                 raise ValueError("--resume goes on in the folder of the run: leave --out out")
@@ -56,6 +54,14 @@ def train(args: Namespace) -> int:
     if not args.quiet:
         show(_table(result))
     return finish(args, result)
+
+
+def _given(args: Namespace) -> dict[str, object]:
+    """The choices of a run among the arguments, by name."""
+    given = {field.name: getattr(args, field.name, None) for field in fields(Config)}
+    if given["data_dir"] is not None:
+        given["data_dir"] = str(expanded(args.data_dir).absolute())
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _table(result: dict) -> str:
@@ -89,15 +95,20 @@ def _measured(kind: type[Model], result: dict) -> list[tuple[str, str, str]]:
 
 def evaluate(args: Namespace) -> int:
     """minihash eval"""
-    model, matrix = load_model(args.model), None
+    config, matrix = _of_weights(args), None
+    model = load_model(args.model) if config is None else None
+    kind = KINDS[config.model].model if model is None else type(model)
     plot = picture(args)
-    if (args.confusion or plot) and not isinstance(model, Classifier):
+    if (args.confusion or plot) and not issubclass(kind, Classifier):
         raise ValueError(
             f"{args.model} holds a model that has no classes, and so confuses none: leave "
             "--confusion and --plot out"
         )
     with machine(args.backend, args.threads):
-        data = data_of(args, model)
+        if config is None:
+            data, told = data_of(args, model), ""
+        else:
+            model, data, told = brought.opened(config, args.download)
         measured, count = model.measure(data), model.count(data)
         if args.confusion or plot:
             matrix = confusion(model, data)
@@ -108,11 +119,30 @@ def evaluate(args: Namespace) -> int:
         about = f"{unit}; of " if unit else "of "
         about += f"{counted(count, model.UNIT.removesuffix('s'))} of {data.name}"
         show(terminal.table([(label, value, about), *rest], "<><"))
+        if told:
+            show(f"taken for: {told}")
         if args.confusion:
             show(_confused(matrix, model.class_names))
     unit = model.UNIT.rpartition(" ")[2]
-    measured |= {unit: count, "dataset": data.name}
+    measured |= {unit: count, "dataset": data.name} | ({"taken_for": told} if told else {})
     return finish(args, measured | ({"confusion": matrix.tolist()} if args.confusion else {}))
+
+
+def _of_weights(args: Namespace) -> Config | None:
+    """The choices of a file of another framework; None of one of minihash, or a run, which says
+    them itself."""
+    given = _given(args) | {"model": args.as_model}
+    if not brought.is_state(args.model):
+        ours = ("dataset", "data_dir", "channels_last", "backend", "threads")
+        for name in [name for name in given if given[name] is not None and name not in ours]:
+            raise ValueError(
+                f"--{name.replace('_', '-')} is for weights of another framework, and {args.model} "
+                "is none of these: leave it out"
+            )
+        return None
+    if args.dataset is None:
+        raise ValueError(f"{args.model} does not say what to test it on: name it with --dataset")
+    return Config(**brought.choices(given | {"weights": args.model}))
 
 
 def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ FIGURES += ("hashednets", "expansion")
 DATASETS = ("mnist", "cifar10", "digits", "rectangles", "convex")
 # Options of `train` that are no axis of a grid: a sweep has its own, or has no use for them.
 APART = ("help", "out", "resume", "quiet", "json", "imports", "data_dir", "download", "threads")
-APART += ("backend",)
+APART += ("backend", "weights", "names")
 WHOLE = ("hidden", "channels", "growl")  # a comma belongs to the value
 SWEEP = """\
 every option of `minihash train` about data, network and training takes several values here:

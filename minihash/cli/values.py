@@ -54,6 +54,19 @@ def sizes(text: str) -> tuple[int, ...]:
         ) from None
 
 
+def scaling(text: str) -> str:
+    """A way to standardise."""
+    if text in ("columns", "channels", "none") or ":" in text:
+        return text
+    wanted = "columns, channels, none or MEAN:STD, as 0.1307:0.3081"
+    raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(text.split(","))
+
+
 def growl(text: str) -> tuple[float, ...]:
     """A strength, a slope and perhaps a part, with commas between them."""
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from minihash.data.labels import listed, numbered
-from minihash.data.standardiser import Standardiser, fit_standardiser
+from minihash.data.standardiser import Standardiser, fit_standardiser, of_text
 from minihash.data.units import SCALES, Units, check_numbers, units_of
 
 STANDARDISE = ("columns", "channels", "none")
@@ -68,8 +68,9 @@ class Dataset:
         """Return the map from stored examples to inputs, by the training set's statistics.
 
         by: "columns", "channels", or "none", which leaves numbers as they are, and bytes in units
-        of white; by default columns for examples of one axis, channels for others. Raises
-        ValueError for another.
+        of white; by default columns for examples of one axis, channels for others; or "MEAN:STD",
+        in the same units: a number each, or one for each channel or column. Raises ValueError for
+        another.
 
         >>> from minihash.data import load
         >>> digits = load("digits")
@@ -78,10 +79,17 @@ class Dataset:
         (dtype('float32'), (100, 784))
         """
         by = self.standardised_by(by)
+        if by == "none" or ":" in by:
+            mean, std = ((0.0,), (1.0,)) if by == "none" else of_text(by)
+            if len(mean) not in (1, self.channels, self.features):
+                raise ValueError(
+                    f"{self.name} has {self.channels} channel(s) and {self.features} columns, got "
+                    f"{len(mean)} means: give one, or one for each"
+                )
+            return Standardiser(mean, std, self.peak, wide=self.x_train.dtype != np.uint8)
         if by not in STANDARDISE:
-            raise ValueError(f"standardise by one of {', '.join(STANDARDISE)}, got {by!r}")
-        if by == "none":
-            return Standardiser((0.0,), (1.0,), self.peak, wide=self.x_train.dtype != np.uint8)
+            known = f"{', '.join(STANDARDISE)}, or MEAN:STD"
+            raise ValueError(f"standardise by one of {known}, got {by!r}")
         groups = self.features if by == "columns" else self.channels
         return fit_standardiser(self.x_train, groups, self.peak)
 
@@ -94,7 +102,7 @@ class Dataset:
             "channels": "a mean and a deviation for "
             + ("each channel" if self.channels > 1 else "all numbers"),
             "none": "not standardised",
-        }[self.standardised_by(by)]
+        }.get(self.standardised_by(by), f"a mean and a deviation as given, {by}")
         white = f", white is {self.units.white:.6g}" if len(self.shape) > 1 else ""
         line = f"{self.name}: examples of shape {self.shape}, {self.units}{white}; {how}"
         if self.class_names == tuple(map(str, range(self.classes))):

@@ -19,6 +19,7 @@ numbers are centred and divided in float64 first (wide): rows 10^8 ... 10^8 + 3 
 
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 
@@ -76,6 +77,26 @@ class Standardiser:
         y -= centre
         y /= scale
         return y.astype(dtype, copy=False)
+
+
+def of_text(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """mean and std of "MEAN:STD": a number each, or one a group with commas between them.
+
+    Raises ValueError for another text.
+
+    >>> of_text("0.1307:0.3081"), of_text("0:1/255")
+    (((0.1307,), (0.3081,)), ((0.0,), (0.00392156862745098,)))
+    """
+    try:
+        mean, std = (tuple(float(Fraction(v)) for v in t.split(",")) for t in text.split(":"))
+        if len(mean) == len(std) and min(std) > 0:
+            return mean, std
+    except (ArithmeticError, ValueError):
+        pass
+    raise ValueError(
+        "expected MEAN:STD, as 0.1307:0.3081, or a mean and a deviation above 0 for each group, as "
+        f"0.5,0.4:0.2,0.3, got {text!r}"
+    )
 
 
 def fit_standardiser(x: np.ndarray, channels: int = 1, peak: float = 255.0) -> Standardiser:

@@ -89,7 +89,10 @@ def read_header(file: BinaryIO, size: int) -> Header:
     header = _parse(raw, "header")
     metadata = header.pop("__metadata__", None)
     if not isinstance(metadata, dict) or metadata.get("format") != FORMAT:
-        raise ValueError("it is a safetensors file of others: give a file that minihash saved")
+        raise ValueError(
+            "it is a safetensors file of others: give a file that minihash saved, or bring its "
+            "weights in by minihash train --from"
+        )
     version = metadata.get("version")
     if version != VERSION:
         raise ValueError(

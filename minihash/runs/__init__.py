@@ -7,6 +7,7 @@ writer.py     and language models, which write text
 kinds.py      which is which, and its file
 folder.py     a run on disk: saved whole, resumed to the bit
 fit.py        training from Python, on data in memory
+brought.py    weights of another framework, as they are or where a run begins
 creation.py   the folder of a new run, which no other shares
 validation.py examples that are held out, and the epoch that does best on them
 confusion.py  what a classifier takes each class for

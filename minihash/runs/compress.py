@@ -62,7 +62,7 @@ def compress(
     """
     how = made(method, options or {})
     run = disk.load(source)
-    if under_way(run) or not run.state.step:
+    if under_way(run) or not run.usable:
         raise ValueError(f"{source} is not trained yet: go on with it first")
     if out is not None:
         creation.check_free(out)

@@ -41,7 +41,9 @@ class Config:
     folder or model file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5).
     init_scale: a factor of the initial tables that matrices read. weight_decay ... group_lasso: the
     strengths of these penalties on all tables that matrices read. growl: the strength and slope of
-    that penalty, and its part where it is not 1/2, on each matrix.
+    that penalty, and its part where it is not 1/2, on each matrix. weights: the file, of another
+    framework, that parameters begin with; names: its modules, in the order of the layers; then
+    epochs may be 0.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 
@@ -96,6 +98,8 @@ class Config:
     l2: float | None = None
     group_lasso: float | None = None
     growl: tuple[float, ...] | None = None
+    weights: str | None = None
+    names: tuple[str, ...] | None = None
     validation: int | float | Fraction | None = None
     patience: int | None = None
     seed: int = Training.seed
@@ -192,7 +196,8 @@ class Config:
         """
         plan: dict = {"seed": self.seed, "penalties": self.penalties(network)}
         plan |= {"optimiser": optimiser(self), "schedule": schedule(self), "loss": loss(self)}
-        return Training(self.epochs, self.batch_size, self.lr, **plan)
+        epochs = max(self.epochs, int(self.weights is not None))  # none, of weights as they are
+        return Training(epochs, self.batch_size, self.lr, **plan)
 
     def penalties(self, network: Sequential | None = None) -> tuple[Penalty, ...]:
         """Those that were asked for, on each table that a matrix or a kernel reads (without a

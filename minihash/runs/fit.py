@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from minihash.data import Dataset, Text
+from minihash.runs.brought import choices as brought
 from minihash.runs.config import Config
 from minihash.runs.kinds import KINDS
 from minihash.runs.model import Model
@@ -35,7 +36,7 @@ def fit(
             f"fit takes no {of_runs[0]}: the data are given, minihash.core.use and set_threads say "
             "where to compute, and minihash train holds examples out"
         )
-    config = Config(dataset=getattr(data, "name", None), **choices)
+    config = Config(dataset=getattr(data, "name", None), **brought(choices))
     kind = KINDS[config.model].model
     wanted = Text if issubclass(kind, Writer) else Dataset
     if not isinstance(data, wanted):
@@ -45,6 +46,8 @@ def fit(
             "minihash.data.load_text of a text file"
         )
     run, _, _ = begun(config, data, 0)
+    if not config.epochs:  # weights as they were brought in
+        return run.initial
     model = run.initial
     for end, report in model.learn(run.state, data):  # an epoch at least
         if told is not None and end.batch == 0:

@@ -66,6 +66,11 @@ class Run:
         return best(self.initial, self.metrics)
 
     @property
+    def usable(self) -> bool:
+        """Whether its model is more than where a network begins: trained, or brought in."""
+        return self.state.step > 0 or self.config.weights is not None
+
+    @property
     def finished(self) -> bool:
         """Whether no epoch is left, or patience."""
         epoch, patience = self.state.epoch, self.config.patience
@@ -107,7 +112,7 @@ def save(folder: Path, run: Run) -> None:
     arrays["metrics"] = np.frombuffer(metrics, np.uint8)
     arrays["loss_sum"] = np.array(state.loss_sum)  # an array can be NaN, JSON cannot
     checkpoint.save(folder / RESUME, spec, arrays)
-    if state.step:
+    if run.usable:
         run.model.save(folder / FILE)
     atomic_write(folder / METRICS, metrics)
     config = {"minihash": __version__, **run.config.to_json()}

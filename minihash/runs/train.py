@@ -21,7 +21,7 @@ from minihash import training
 from minihash.checks import counted
 from minihash.data import Dataset, Text
 from minihash.networks.storage import counts
-from minihash.runs import creation, teaching
+from minihash.runs import brought, creation, teaching
 from minihash.runs import folder as disk
 from minihash.runs.config import Config, check_place, is_own
 from minihash.runs.folder import Run
@@ -95,7 +95,14 @@ def begin(
         run, data, held = begun(config, data, disk.fingerprint(data))
         if taken_for:  # by a network that takes them: an error stands alone
             progress.say(taken_for)
-        return summary(*go_on(run, data, held, lambda: creation.create(out, run), progress))
+        before: dict[str, float] = {}
+        if config.weights is not None:
+            before = run.initial.measure(data)
+            measured = ", ".join(f"{x:.4f} {name}" for name, x in before.items())
+            progress.say(f"{config.weights}: {brought.about(run.config, run.initial)}")
+            progress.say(f"brought in: {measured}".replace("_", " "))
+        done = go_on(run, data, held, lambda: creation.create(out, run), progress)
+        return summary(*done, before)
 
 
 def begun(
@@ -108,11 +115,15 @@ def begun(
     """
     fingerprint = teaching.fingerprint(config, fingerprint)
     data, held = _split(config, data)
-    model = KINDS[config.model].model.begun(config, data)
-    model.check(data)
+    if config.weights is not None:
+        config, model = brought.bring(config, data)
+    else:
+        model = KINDS[config.model].model.begun(config, data)
+        model.check(data)
     check_memory(sum({w.table: w.hash.buckets for w in model.network.weights()}.values()))
     dtype = np.dtype(config.dtype).type
-    state = training.start(model.network, model.training, dtype, config.init_scale)
+    begin = model.network, model.training, dtype, config.init_scale, model.params or None
+    state = training.start(*begin)
     run = Run(config, replace(model, params=state.params), state, fingerprint)
     return run, teaching.taught(config, data), held
 
@@ -184,7 +195,7 @@ def _with_choices(run: Run, folder: Path, given: dict) -> Run:
             f"{folder} has begun epoch {run.state.epoch + bool(run.state.batch)}, got --epochs "
             f"{config.epochs}: give at least that many"
         )
-    schedule = replace(run.initial.training, epochs=config.epochs)
+    schedule = replace(run.initial.training, epochs=max(config.epochs, 1))
     return replace(run, config=config, initial=replace(run.initial, training=schedule))
 
 
@@ -260,14 +271,16 @@ def _save(folder: Path, run: Run) -> None:
         raise
 
 
-def summary(run: Run, folder: Path) -> dict:
+def summary(run: Run, folder: Path, before: dict[str, float] | None = None) -> dict:
     """What came out: model and its metrics, sizes, bytes, seconds, and where it all is.
 
     bytes_on_disk: of the model's file. peak_memory: bytes of this process, all told. best_epoch,
-    with validation alone: the one that the model and its metrics are of.
+    with validation alone: the one that the model and its metrics are of. before: the metrics of
+    weights that were brought in.
     """
     of_best = {"best_epoch": run.best_epoch} if run.best_epoch else {}
-    shown = run.metrics[run.best_epoch - 1]  # without a best one, the last
+    # without a best one, the last
+    shown = run.metrics[run.best_epoch - 1] if run.metrics else before or {}
     return {
         "model": run.config.model,
         **{name: shown[name] for name in shown if name not in ("epoch", "rate", "seconds")},
@@ -276,6 +289,7 @@ def summary(run: Run, folder: Path) -> dict:
         "peak_memory": peak_memory(),
         "epochs": run.state.epoch,
         **of_best,
+        **({"before": before} if before else {}),
         "seconds": round(sum(metrics["seconds"] for metrics in run.metrics), 3),
         "run": str(folder),
     }

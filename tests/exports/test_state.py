@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from minihash import VirtualWeight, arbnet, core
-from minihash.exports.state import from_state, read_state, to_state
+from minihash.exports import from_state, read_state, to_state
 from minihash.hashes import Identity, Uniform
 from minihash.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from minihash.networks.language_model import language_model

@@ -6,14 +6,15 @@
     Embedding                 P.weight
 
 P is a module's name; conventions of shapes, gates and order are the same on both sides. A file may
-have lost the order of its names, as safetensors sorts them: modules are matched by kind, those of
-a kind by their names in natural order, fc2 before fc10. Where names do not follow the layers, say
-which they are.
+have lost the order of its names, as safetensors sorts them: modules are matched by kind, and by
+whether they have a bias where layers of a kind differ in that, those of a kind by their names in
+natural order, fc2 before fc10. Where names do not follow the layers, say which they are.
 
 A table that a hash reads is the one nearest to the dense weights, sum (V - V')^2 least: of each
 bucket the mean of its weights times their signs. Under the identity hash it is the weights.
 """
 
+import io
 import json
 import os
 import re
@@ -56,14 +57,14 @@ def from_state(
     >>> {name: array.tolist() for name, array in params.items()}
     {'table': [1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 'dense1.bias': [0.0, 0.0]}
     """
-    modules, wanted = _modules(state), _layers(network)
-    pairs = _paired(wanted, modules, names)
+    found, wanted = modules(state), _layers(network)
+    pairs = paired(network, found, names)
     wrong, params = [], {}
     sums: dict[str, list[np.ndarray]] = {}
     used: set[str] = set()
     for place, layer in wanted:
         name = pairs.get(place)
-        parts = modules.get(name, {}) if name is not None else {}
+        parts = found.get(name, {}) if name is not None else {}
         for part, (owner, shape) in _parts(layer).items():
             label = f"{name or type(layer).__name__}.{part}"
             if part not in parts:
@@ -132,6 +133,11 @@ def read_state(path: str | os.PathLike) -> Arrays:
         except (ValueError, EOFError, KeyError) as error:
             raise ValueError(f"{path} is no .npz file of arrays: {error}") from None
     data = path.read_bytes()
+    if data.startswith((b"PK\x03\x04", b"\x80\x02")):
+        raise ValueError(
+            f"{path} is a pickle or an archive of PyTorch, which could run code when loaded: save "
+            "its state_dict by safetensors.torch.save_file, or its arrays by numpy.savez"
+        )
     try:
         n = int.from_bytes(data[:8], "little")
         if not 2 <= n <= min(len(data) - 8, MOST):
@@ -151,6 +157,30 @@ def read_state(path: str | os.PathLike) -> Arrays:
         return found
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no safetensors file of floats: {error}") from None
+
+
+def state_bytes(state: Mapping[str, np.ndarray], form: str) -> bytes:
+    """A file of these arrays, as other programs read it: "safetensors" or "npz".
+
+    >>> data = state_bytes({"fc.weight": np.ones((1, 2), np.float32)}, "safetensors")
+    >>> data[8:71].decode()
+    '{"fc.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}'
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in state.items()}
+    if form == "npz":
+        np.savez(file := io.BytesIO(), **arrays)
+        return file.getvalue()
+    codes = {np.dtype(dtype): code for code, dtype in DTYPES.items()}
+    header, body, end = {}, [], 0
+    for name, array in arrays.items():
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        begin, end = end, end + array.nbytes
+        offsets = {"data_offsets": [begin, end]}
+        header[name] = {"dtype": codes[little.dtype], "shape": list(array.shape)} | offsets
+        body.append(little.tobytes())
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return b"".join([len(text).to_bytes(8, "little"), text, *body])
 
 
 def _layers(network: Sequential) -> list[tuple[int, Layer]]:
@@ -178,8 +208,13 @@ def _parts(layer: Layer) -> dict[str, tuple[VirtualWeight | str, tuple[int, ...]
     return {name: (w, w.shape) for name, w in weights.items() if w is not None}
 
 
-def _modules(state: Mapping[str, np.ndarray]) -> dict[str, dict[str, tuple[str, np.ndarray]]]:
-    """module -> part -> (name, array); each layer of a recurrent module is one of its own."""
+def modules(state: Mapping[str, np.ndarray]) -> dict[str, dict[str, tuple[str, np.ndarray]]]:
+    """module -> part -> (name, array), by the names of modules in natural order; each layer of a
+    recurrent module is one of its own.
+
+    >>> [*modules({"fc10.weight": np.ones((2, 2)), "fc9.weight": np.ones((2, 2))})]
+    ['fc9', 'fc10']
+    """
     found: dict[str, dict] = {}
     for key, array in state.items():
         prefix, _, leaf = key.rpartition(".")
@@ -188,36 +223,59 @@ def _modules(state: Mapping[str, np.ndarray]) -> dict[str, dict[str, tuple[str, 
         if level := re.fullmatch(r"((?:weight|bias)_[ih]h)_l(\d+)", leaf):
             prefix, leaf = f"{prefix}.{level[2]}", level[1]
         found.setdefault(prefix, {})[leaf] = key, np.asarray(array)
-    return found
+    return {name: found[name] for name in sorted(found, key=_natural)}
 
 
-def _paired(
-    layers: list[tuple[int, Layer]], modules: dict[str, dict], names: Sequence[str] | None
-) -> dict[int, str]:
-    """The module of each layer by its place."""
-    if names is not None:
-        if len(names) != len(layers):
-            raise ValueError(
-                f"names must be {len(layers)}, one a layer that has arrays, got {names}"
-            )
-        return {place: name for (place, _), name in zip(layers, names, strict=True)}
-    queues: dict[str, list[str]] = {}
-    for name in sorted(modules, key=_natural):
-        queues.setdefault(_kind_of(modules[name]), []).append(name)
-    pairs = {}
-    for place, layer in layers:
-        if queue := queues.get(_kind(layer)):
-            pairs[place] = queue.pop(0)
-    return pairs
+def kind_of(parts: Mapping[str, tuple[str, np.ndarray]]) -> str:
+    """What a module is: matrix, convolution, norm, recurrent or other.
 
-
-def _kind_of(parts: dict[str, tuple[str, np.ndarray]]) -> str:
+    >>> kind_of({"weight": ("fc.weight", np.ones((2, 3)))})
+    'matrix'
+    """
     if "running_mean" in parts:
         return "norm"
     if "weight_ih" in parts:
         return "recurrent"
     axes = parts["weight"][1].ndim if "weight" in parts else 0
     return "matrix" if axes == 2 else "convolution" if axes > 2 else "other"
+
+
+def paired(
+    network: Sequential, found: Mapping[str, dict], names: Sequence[str] | None = None
+) -> dict[int, str]:
+    """The module, of those that `modules` has found, of each layer that has arrays, by its place.
+
+    Raises ValueError for another number of names than of layers, and where an embedding and a
+    matrix cannot be told apart.
+    """
+    layers = _layers(network)
+    if names is not None:
+        if len(names) != len(layers):
+            raise ValueError(
+                f"names must be {len(layers)}, one a layer that has arrays, got {', '.join(names)}"
+            )
+        return {place: name for (place, _), name in zip(layers, names, strict=True)}
+    biased: dict[str, set[bool]] = {}
+    for _, layer in layers:
+        biased.setdefault(_kind(layer), set()).add("bias" in _parts(layer))
+    alike = {type(layer) for _, layer in layers} & {Embedding, Dense}
+    if len(alike) > 1 and len(biased["matrix"]) == 1:
+        raise ValueError(
+            "an embedding and a matrix without bias look alike: say which module is which, by "
+            f"{len(layers)} names, in the order of the layers"
+        )
+
+    def queue(kind: str, bias: bool) -> tuple[str, bool]:
+        return kind, bias and len(biased.get(kind, ())) > 1
+
+    queues: dict[tuple[str, bool], list[str]] = {}
+    for name, parts in found.items():
+        queues.setdefault(queue(kind_of(parts), "bias" in parts), []).append(name)
+    pairs = {}
+    for place, layer in layers:
+        if rest := queues.get(queue(_kind(layer), "bias" in _parts(layer))):
+            pairs[place] = rest.pop(0)
+    return pairs
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
