@@ -162,7 +162,7 @@ def test_none_leaves_floats_as_they_are_and_bytes_in_units_of_white():
     assert np.array_equal(
         data.standardiser("none")(data.x_test, np.float64), data.x_test / data.units.white
     )
-    with pytest.raises(ValueError, match="by one of columns, channels, none, got 'rows'"):
+    with pytest.raises(ValueError, match="by one of columns, channels, none, or MEAN:STD, got 'rows'"):
         data.standardiser("rows")
 
 
@@ -191,3 +191,28 @@ def test_numbers_too_large_for_their_squares_are_refused():
 def test_fields_that_map_nothing_are_refused(fields):
     with pytest.raises(ValueError, match="mean"):
         Standardiser(**({"mean": (0.5,), "std": (0.5,), "peak": 255.0} | fields))
+
+
+def test_a_mean_and_a_deviation_as_given():
+    pictures = load("digits")
+    to_input = pictures.standardiser("0.1307:0.3081")
+    right = (pictures.x_test[:9] / 255 - 0.1307) / 0.3081
+    np.testing.assert_allclose(to_input(pictures.x_test[:9], np.float64), right, rtol=1e-13)
+    assert np.array_equal(pictures.standardiser("0:1/255")(pictures.x_test), pictures.x_test)
+    x = np.random.default_rng(5).integers(0, 256, (8, 3, 4, 4), np.uint8)
+    colours = assemble("colours", x, np.arange(8) % 2, x, np.arange(8) % 2)
+    to_input = colours.standardiser("0.5,0.25,0:0.5,1,2")
+    right = (x / 255 - np.array([0.5, 0.25, 0])[:, None, None]) / np.array([0.5, 1, 2])[
+        :, None, None
+    ]
+    np.testing.assert_allclose(
+        to_input(colours.x_train, np.float64), right.reshape(8, -1), atol=1e-15
+    )
+    table = two(np.arange(24.0).reshape(12, 2), np.arange(12) % 2)
+    assert table.standardiser("1,2:3,4")(np.array([[4.0, 10.0]])).tolist() == [[1, 2]]
+    with pytest.raises(ValueError, match="got 2 means"):
+        colours.standardiser("0,0:1,1")
+    for text in ("1:0", "1:-1", "1,2:1", "a:1", "1:2:3", ":", "inf:1", "0:nan"):
+        with pytest.raises(ValueError, match="expected MEAN:STD"):
+            colours.standardiser(text)
+    assert "as given, 1:2" in colours.about("1:2")

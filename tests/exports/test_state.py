@@ -150,3 +150,22 @@ def test_all_that_does_not_fit_is_said_at_once(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK")
     with pytest.raises(ValueError, match=r"no \.npz file"):
         read_state(tmp_path / "bad.npz")
+
+
+def test_an_embedding_is_told_from_a_matrix_by_its_bias_or_by_name():
+    model = language_model(7, 5, "gru")
+    rng = np.random.default_rng(4)
+    state = {"decoder.weight": rng.normal(size=(7, 5)), "decoder.bias": rng.normal(size=7)}
+    state |= {"encoder.weight": rng.normal(size=(7, 5))}
+    shapes = {"weight_ih_l0": (15, 5), "weight_hh_l0": (15, 5), "bias_ih_l0": 15, "bias_hh_l0": 15}
+    state |= {f"rnn.{name}": rng.normal(size=shape) for name, shape in shapes.items()}
+    params = from_state(model.network, state, dtype=np.float64)
+    assert params["embedding"].tolist() == state["encoder.weight"].ravel().tolist()
+    assert params["output"].tolist() == state["decoder.weight"].ravel().tolist()
+    del state["decoder.bias"]
+    embedding, cell, output = model.network.layers
+    bare = Sequential((embedding, cell, Dense(output.weight)))
+    with pytest.raises(ValueError, match="look alike: say which module is which, by 3 names"):
+        from_state(bare, state)
+    params = from_state(bare, state, ["encoder", "rnn.0", "decoder"], np.float64)
+    assert params["output"].tolist() == state["decoder.weight"].ravel().tolist()
