@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,12 @@ def _xxh32(q: Json) -> Json:
 def _hash(q: Json) -> Json:
     rule, ids = thing(q["hash"]), identifiers(q)
     return {"buckets": lists(rule.bucket(ids)), "signs": lists(rule.sign(ids))}
+
+
+def _tables(q: Json) -> Json:
+    *_, cells = thing(q["hash"]).constants()
+    parts = {"threshold": cells & np.uint64(2**32 - 1), "alias": cells >> np.uint64(32)}
+    return {f"{k}_sha256": sha256(v.astype("<u4").tobytes()).hexdigest() for k, v in parts.items()}
 
 
 def _sign(q: Json) -> Json:
@@ -263,6 +270,7 @@ OPS: dict[str, Callable[[Json], Json]] = {
     "scale": lambda q: {"scaled": lists(scale(np.array(q["words"], np.uint32), U32(q["n"])))},
     "sign": _sign,
     "hash": _hash,
+    "tables": _tables,
     "gather": _gather,
     "scatter_add": _scatter_add,
     "matmul": _matmul,

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from math import inf
 from typing import Any
 
+from reference.cases.large import table_groups
 from reference.cases.stream_groups import IDENTIFIERS
 from reference.dirichlet import exp, log_gamma_draw, tables, weights
 from reference.hashes import from_spec
@@ -53,6 +54,7 @@ def documents() -> dict[str, dict[str, Any]]:
         "weights": "w_k, integers in proportion to the drawn probabilities",
         "threshold": "the alias table's thresholds, uint32",
         "alias": "the alias table's other buckets",
+        "threshold_sha256, alias_sha256": "of op tables: SHA-256 of little-endian uint32",
         "..._xxh32": "XXH32, seed 0, of such a list, little-endian: uint32, w_k uint64, float64",
     }
     return files
@@ -211,7 +213,7 @@ def dirichlet_groups() -> list[dict[str, Any]]:
     )
     groups.append(group("equal weights: a light item that is filled by a heavy one", equal))
     groups.append(group("buckets from 2^21 on", large))
-    return groups
+    return groups + table_groups()
 
 
 def digest(values: list[int] | list[float], kind: str) -> int:

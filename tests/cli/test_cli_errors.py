@@ -65,7 +65,7 @@ BAD = {
     "train --frob": "unrecognized arguments: --frob",
     "train --epoch 1": "arguments: --epoch 1: did you mean --epochs?; see minihash train --help",
     "predict x 3 --jsno": "--jsno: did you mean --json?; see minihash predict --help",
-    "train --epochs 0": "--epochs: expected a whole number from 1, got '0'",
+    "train --epochs 0": "epochs must be a positive integer, got 0",
     "train --epochs 1.5": "got '1.5'",
     "train --hash frob": "hash must be one of identity, modulus",
     "train --alpha 3": "the uniform hash has no alpha",

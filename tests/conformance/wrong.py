@@ -6,8 +6,11 @@
 """
 
 import copy
+from hashlib import sha256
 
 import numpy as np
+
+from minihash.hashes import Dirichlet
 
 WRITTEN = {
     "seed ignored": ("h = plus(seed, P[4])", "h = P[4]"),
@@ -91,7 +94,32 @@ def batch(asked):
     return len(asked["x"])
 
 
+def of_floats(hash):
+    """The tables of a Dirichlet hash by the loop of the specification, in float64 alone."""
+    w = Dirichlet(hash["buckets"], hash["alpha"], hash["seed"]).weights().tolist()
+
+    def quant(part):
+        return min(int(part / total * 2**32), 2**32 - 1)
+
+    n, total, mass = len(w), float(sum(w)), [float(w_k) * len(w) for w_k in w]
+    light = iter([k for k in range(n) if mass[k] <= total])
+    heavy = iter([k for k in range(n) if mass[k] > total])
+    threshold, alias, j, after = [0] * n, [*range(n)], next(heavy), 0
+    rest = mass[j]
+    while after is not None:
+        if rest > total and (i := next(light, None)) is not None:
+            threshold[i], alias[i] = quant(mass[i]), j
+            rest -= total - mass[i]
+        elif (after := next(heavy, None)) is not None:
+            threshold[j], alias[j] = quant(rest), after
+            rest, j = mass[after] - (total - rest), after
+    found = {"threshold_sha256": threshold, "alias_sha256": alias}
+    return {name: sha256(np.array(v, "<u4").tobytes()).hexdigest() for name, v in found.items()}
+
+
 SAID = {
+    "tables in float64": ("tables", lambda found, q: of_floats(q["hash"])),
+    "threshold and alias exchanged": ("tables", lambda f, q: dict(zip(f, [*f.values()][::-1], strict=True))),
     "mean for sum in gradients": ("layer", each("grads", lambda g, q, _: g / batch(q))),
     "a gradient that is lost": ("layer", each("grads", lambda g, q, _: 0 * g)),
     "a gradient in float16": ("layer", each("grads", lambda g, q, _: g.astype(np.float16))),

@@ -162,7 +162,9 @@ def test_none_leaves_floats_as_they_are_and_bytes_in_units_of_white():
     assert np.array_equal(
         data.standardiser("none")(data.x_test, np.float64), data.x_test / data.units.white
     )
-    with pytest.raises(ValueError, match="by one of columns, channels, none, or MEAN:STD, got 'rows'"):
+    with pytest.raises(
+        ValueError, match="by one of columns, channels, none, or MEAN:STD, got 'rows'"
+    ):
         data.standardiser("rows")
 
 

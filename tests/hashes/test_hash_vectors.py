@@ -25,7 +25,7 @@ HASH_GROUPS = [
     (f"{path.stem}-{k}", group)
     for path in sorted(VECTORS.glob("*.json"))
     for k, group in enumerate(json.loads(path.read_text("utf-8"))["groups"])
-    if "hash" in group
+    if "hash" in group and "buckets" in group
 ]
 
 
