@@ -56,6 +56,24 @@ def gather(
     return V.reshape(shape)
 
 
+def nearest(V: np.ndarray, hash_function: Hash, buckets: int, first_id: int = 0) -> np.ndarray:
+    """The table whose virtual weights are nearest to V: the sum of (V - V')^2 is least.
+
+    Of each bucket the mean of its weights times their signs; 0 where none is connected.
+
+    >>> nearest([1.0, 2.0, -6.0, 9.0], lambda i: (i % 2, (1, 1, -1, 0)[i]), 3)
+    array([3.5, 2. , 0. ])
+    """
+    total, count = zeros((buckets,)), zeros((buckets,))
+    for e, v in enumerate(numbers(V).reshape(-1)):
+        bucket, sign = hash_function(first_id + e)
+        total[bucket] += sign * v
+        count[bucket] += abs(sign)
+    for k in range(buckets):
+        total[k] = total[k] / count[k] if count[k] else 0.0
+    return total
+
+
 def scatter_add(dV: np.ndarray, hash_function: Hash, buckets: int, first_id: int = 0) -> np.ndarray:
     """The gradient of the table, (buckets,), from that of its virtual weights.
 

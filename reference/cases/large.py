@@ -18,6 +18,7 @@ DIGESTS = {
     "threshold_sha256": "6ee7e62cf6cb2bd16795c8a40fd943e875da6c5d0323f38b66b86039b80bd978",
     "alias_sha256": "4af6523fc5cfc5ea5d0037853af58f706909be6f40fdf509eda1dfa5265c7c7a",
 }
+EQUAL = {"type": "Dirichlet", "buckets": 3, "alpha": 1e300, "seed": 6}
 SMALL = {"type": "Dirichlet", "buckets": 8, "alpha": 1.0, "seed": 30}
 
 
@@ -37,10 +38,11 @@ def table_groups() -> list[dict[str, Any]]:
     """Groups of the op "tables".
 
     >>> [group["hash"]["buckets"] for group in table_groups()]
-    [8, 2621441]
+    [8, 3, 2621441]
     """
     asked = [
         ("threshold and alias exchanged, or written big-endian", SMALL, digests(SMALL)),
+        ("equal weights: heavy items that are no heavier than W", EQUAL, digests(EQUAL)),
         ("masses in float64, which cannot hold them from 2^21 buckets on", LARGE, DIGESTS),
     ]
     return [

@@ -43,6 +43,7 @@ def toeplitz_groups() -> list[dict[str, Any]]:
         of("outputs counted without the dilation", [1, 6], [1, 2], dilation=4),
         of("stride and dilation above 1 at once", [1, 9], [1, 3], stride=2, dilation=3, padding=2),
         of("paddings exchanged", [1, 2, 4], [1, 3, 2], padding=[1, 0]),
+        of("outputs of two kernels counted without the dilation", [1, 6], [2, 2], dilation=4),
     ]
 
 

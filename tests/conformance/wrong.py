@@ -6,11 +6,17 @@
 """
 
 import copy
+import operator
 from hashlib import sha256
+from itertools import product
 
 import numpy as np
 
 from minihash.hashes import Dirichlet
+from reference import dirichlet
+from reference.streams import h as word
+from reference.streams import scale, stream
+from reference.toeplitz import digits, number, outputs, per_axis
 
 WRITTEN = {
     "seed ignored": ("h = plus(seed, P[4])", "h = P[4]"),
@@ -33,6 +39,7 @@ WRITTEN = {
     "half-open radius": ("2 * f.radius + 1)", "2 * f.radius)"),
     "identifiers from 1": ("Number(i / BigInt(f.fan_in)) + 1", "Number(i / BigInt(f.fan_in))"),
     "output and input exchanged": ("`${rep(o)}_${rep(j)}", "`${rep(j)}_${rep(o)}"),
+    "numbers of four digits at most": ("`${a}${a + 1}${a + 2}`", "[a, a + 1, a + 2].map((b) => b % 10000).join(\"\")"),
     "a tag left out": ('${f.tag ?? "W"}', "W"),
     "lost sign of a look-up": ("f.signs ? f.signs[Number(i)] : 1", "1"),
     "outer sign of the identifier": ("outer(BigInt(middle))", "[outer(BigInt(middle))[0], outer(i)[1]]"),
@@ -94,31 +101,96 @@ def batch(asked):
     return len(asked["x"])
 
 
-def of_floats(hash):
-    """The tables of a Dirichlet hash by the loop of the specification, in float64 alone."""
-    w = Dirichlet(hash["buckets"], hash["alpha"], hash["seed"]).weights().tolist()
+def tables(kind=int, below=operator.le):
+    """The tables of a Dirichlet hash by the loop of the specification, masses of this kind of
+    number, light where they are `below` the total."""
 
-    def quant(part):
-        return min(int(part / total * 2**32), 2**32 - 1)
+    def change(found, q):
+        h = q["hash"]
+        w = Dirichlet(h["buckets"], h["alpha"], h["seed"]).weights().tolist()
+        n, total = len(w), kind(sum(w))
+        mass = [kind(w_k) * n for w_k in w]
+        light = iter([k for k in range(n) if below(mass[k], total)])
+        heavy = iter([k for k in range(n) if not below(mass[k], total)])
 
-    n, total, mass = len(w), float(sum(w)), [float(w_k) * len(w) for w_k in w]
-    light = iter([k for k in range(n) if mass[k] <= total])
-    heavy = iter([k for k in range(n) if mass[k] > total])
-    threshold, alias, j, after = [0] * n, [*range(n)], next(heavy), 0
-    rest = mass[j]
-    while after is not None:
-        if rest > total and (i := next(light, None)) is not None:
-            threshold[i], alias[i] = quant(mass[i]), j
-            rest -= total - mass[i]
-        elif (after := next(heavy, None)) is not None:
-            threshold[j], alias[j] = quant(rest), after
-            rest, j = mass[after] - (total - rest), after
-    found = {"threshold_sha256": threshold, "alias_sha256": alias}
-    return {name: sha256(np.array(v, "<u4").tobytes()).hexdigest() for name, v in found.items()}
+        def quant(part):
+            return min(int(float(part) / float(total) * 2**32), 2**32 - 1)
+
+        threshold, alias, j, after = [0] * n, [*range(n)], next(heavy, None), 0
+        rest = 0 if j is None else mass[j]
+        while j is not None and after is not None:
+            if rest > total and (i := next(light, None)) is not None:
+                threshold[i], alias[i] = quant(mass[i]), j
+                rest -= total - mass[i]
+            elif (after := next(heavy, None)) is not None:
+                threshold[j], alias[j] = quant(rest), after
+                rest, j = mass[after] - (total - rest), after
+        return dict(zip(found, (sha(threshold), sha(alias)), strict=True))
+
+    return change
+
+
+def sha(values):
+    return sha256(np.array(values, "<u4").tobytes()).hexdigest()
+
+
+def toeplitz(
+    exchanged="", last=False, dilated=True, at=lambda p, t, s, pad, d: p * s - pad + t * d
+):
+    """The Toeplitz hash, with a field of its two axes exchanged, the channel last in the bucket,
+    windows counted without their dilation, or taps elsewhere."""
+
+    def change(found, q):
+        f = q["hash"]
+        if f["type"] != "Toeplitz":
+            return found
+        (channels, *sizes), (kernels, *taps) = f["shape"], f["kernel"]
+        defaults = {"stride": 1, "padding": 0, "dilation": 1}
+        of = {name: per_axis(f.get(name, d), len(sizes)) for name, d in defaults.items()}
+        every = [*zip(sizes, taps, of["stride"], of["padding"], of["dilation"], strict=True)]
+        out = [outputs(n, k, s, pad, d if dilated else 1) for n, k, s, pad, d in every]
+        if exchanged:
+            of[exchanged].reverse()
+        depth, width = channels // f.get("groups", 1), kernels // f.get("groups", 1)
+        buckets = []
+        for i in map(int, q["identifiers"]):
+            o, *rest = digits(i, [kernels, *out, channels, *sizes])
+            p, c, x = rest[: len(out)], rest[len(out)], rest[len(out) + 1 :]
+            buckets.append(0)
+            for t in product(*map(range, taps)) if o // width == c // depth else ():
+                if [*map(at, p, t, *of.values())] == x:
+                    place = [o, *t, c % depth] if last else [o, c % depth, *t]
+                    within = [kernels, *taps, depth] if last else [kernels, depth, *taps]
+                    buckets[-1] = number(place, within)
+        return {"buckets": buckets, "signs": found["signs"]}
+
+    return change
+
+
+def coins(found, q):
+    """A Dirichlet hash that takes the column where the coin is the threshold."""
+    h = q["hash"]
+    if h["type"] != "Dirichlet" or h["buckets"] > 1000 or isinstance(h["alpha"], dict):
+        return found
+    threshold, alias = dirichlet.tables(h["buckets"], h["alpha"], h["seed"])
+    bucket, coin = (stream(h["seed"], name) for name in ("bucket", "coin"))
+    columns = [scale(word(bucket, int(i)), h["buckets"]) for i in q["identifiers"]]
+    pairs = zip(q["identifiers"], columns, strict=True)
+    taken = [k if word(coin, int(i)) <= threshold[k] else alias[k] for i, k in pairs]
+    return found | {"buckets": taken}
 
 
 SAID = {
-    "tables in float64": ("tables", lambda found, q: of_floats(q["hash"])),
+    "strides exchanged": ("hash", toeplitz("stride")),
+    "dilations exchanged": ("hash", toeplitz("dilation")),
+    "paddings exchanged": ("hash", toeplitz("padding")),
+    "the channel last in the bucket": ("hash", toeplitz(last=True)),
+    "windows counted without dilation": ("hash", toeplitz(dilated=False)),
+    "stride and dilation multiplied": ("hash", toeplitz(at=lambda p, t, s, pad, d: (p * s + t) * d - pad)),
+    "a flipped kernel": ("hash", toeplitz(at=lambda p, t, s, pad, d: p * s - pad - t * d)),
+    "<= for < of the coin": ("hash", coins),
+    "tables in float64": ("tables", tables(float)),
+    "equal weights that are heavy": ("tables", tables(below=operator.lt)),
     "threshold and alias exchanged": ("tables", lambda f, q: dict(zip(f, [*f.values()][::-1], strict=True))),
     "mean for sum in gradients": ("layer", each("grads", lambda g, q, _: g / batch(q))),
     "a gradient that is lost": ("layer", each("grads", lambda g, q, _: 0 * g)),

@@ -1,5 +1,7 @@
 """Weights of PyTorch in and out: the same outputs, gradients aside, and refusals in one line."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from minihash.hashes import Identity, Uniform
 from minihash.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from minihash.networks.language_model import language_model
 from minihash.networks.sequential import Sequential
+from reference.core import nearest
+from reference.hashes import from_spec
 
 torch = pytest.importorskip("torch")
 
@@ -125,6 +129,8 @@ def test_under_a_hash_the_table_is_the_nearest_one():
     dense = np.concatenate([state["0.weight"].ravel(), state["1.weight"].ravel()])
     best = np.linalg.lstsq(A, dense, rcond=None)[0]
     np.testing.assert_allclose(params["table"], best, atol=1e-12)
+    loop = nearest(dense, from_spec({"type": "Uniform"} | dataclasses.asdict(rule)), rule.buckets)
+    np.testing.assert_allclose(params["table"], loop, rtol=1e-14)
     assert ours.weights()[0].hash == Uniform(rule.buckets, rule.seed, True)
 
 
