@@ -61,6 +61,8 @@ def _given(args: Namespace) -> dict[str, object]:
     given = {field.name: getattr(args, field.name, None) for field in fields(Config)}
     if given["data_dir"] is not None:
         given["data_dir"] = str(expanded(args.data_dir).absolute())
+    if given["weights"] is not None:
+        given["weights"] = str(Path(args.weights).absolute())
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -140,9 +142,10 @@ def _of_weights(args: Namespace) -> Config | None:
                 "is none of these: leave it out"
             )
         return None
+    chosen = brought.choices(given | {"weights": args.model})
     if args.dataset is None:
         raise ValueError(f"{args.model} does not say what to test it on: name it with --dataset")
-    return Config(**brought.choices(given | {"weights": args.model}))
+    return Config(**chosen)
 
 
 def _confused(matrix: np.ndarray, names: tuple[str, ...]) -> str:

@@ -18,6 +18,9 @@ import io
 import json
 import os
 import re
+import struct
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,6 +40,9 @@ OF_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean"}
 OF_NORM |= {"running_var": "running_var"}
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
 MOST = 2**24  # bytes of a header
+# What reading a damaged archive raises; NumPy's own words would have it unpickled.
+DAMAGES = (ValueError, EOFError, KeyError, OSError, NotImplementedError, RuntimeError, MemoryError)
+DAMAGES += (zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, TypeError, OverflowError)
 
 
 def from_state(
@@ -126,13 +132,15 @@ def read_state(path: str | os.PathLike) -> Arrays:
     Raises ValueError for another file, or one that is damaged.
     """
     path = Path(path)
+    data = path.read_bytes()
     if path.suffix == ".npz":
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.lib.npyio.NpzFile(io.BytesIO(data), allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
-        except (ValueError, EOFError, KeyError) as error:
-            raise ValueError(f"{path} is no .npz file of arrays: {error}") from None
-    data = path.read_bytes()
+        except DAMAGES:
+            raise ValueError(
+                f"{path} is no .npz file of arrays, or damaged: save them by numpy.savez"
+            ) from None
     if data.startswith((b"PK\x03\x04", b"\x80\x02")):
         raise ValueError(
             f"{path} is a pickle or an archive of PyTorch, which could run code when loaded: save "

@@ -55,6 +55,8 @@ MLP = {
     "teacher": (None, "run"),
     "temperature": (None, "2"),
     "mix": (None, "0.5"),
+    "weights": (None, "net.npz"),
+    "names": (None, "fc1,fc2"),
     "dtype": ("float64", "float32"),
 }
 TEXT = {
@@ -76,7 +78,8 @@ CHOICES = [field.name for field in dataclasses.fields(Config)]
 
 
 def flag(name):
-    return {"hash_options": "--hash-option"}.get(name, f"--{name.replace('_', '-')}")
+    own = {"hash_options": "--hash-option", "weights": "--from"}
+    return own.get(name, f"--{name.replace('_', '-')}")
 
 
 def typed(name, value):

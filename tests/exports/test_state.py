@@ -7,6 +7,7 @@ import pytest
 
 from minihash import VirtualWeight, arbnet, core
 from minihash.exports import from_state, read_state, to_state
+from minihash.files.state import state_bytes
 from minihash.hashes import Identity, Uniform
 from minihash.layers import Conv2d, Dense, Flatten, MaxPool2d, ReLU
 from minihash.networks.language_model import language_model
@@ -175,3 +176,21 @@ def test_an_embedding_is_told_from_a_matrix_by_its_bias_or_by_name():
         from_state(bare, state)
     params = from_state(bare, state, ["encoder", "rnn.0", "decoder"], np.float64)
     assert params["output"].tolist() == state["decoder.weight"].ravel().tolist()
+
+
+def test_files_that_are_damaged_anywhere_are_refused_or_read_whole(tmp_path):
+    state = {"fc.weight": np.ones((3, 2), np.float32), "fc.bias": np.arange(3, dtype=np.float64)}
+    rng = np.random.default_rng(6)
+    for form in ("npz", "safetensors"):
+        whole, path = state_bytes(state, form), tmp_path / f"net.{form}"
+        for k in range(60):
+            data = bytearray(whole if k % 3 else whole[: rng.integers(len(whole))])
+            for place in rng.integers(0, len(data), k % 3) if data else ():
+                data[place] = rng.integers(256)
+            path.write_bytes(data)
+            try:
+                found = read_state(path)
+            except ValueError as error:
+                assert str(path) in str(error) and "\n" not in str(error)
+            else:
+                assert all(isinstance(array, np.ndarray) for array in found.values())
