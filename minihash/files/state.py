@@ -18,15 +18,15 @@ import io
 import json
 import os
 import re
-import struct
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from minihash import core
+from minihash.data.damage import opened, size_of_member
 from minihash.layers import BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, Dense, Embedding
 from minihash.layers.layer import Layer
 from minihash.layers.recurrent import NAMES, Recurrent
@@ -40,9 +40,6 @@ OF_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean"}
 OF_NORM |= {"running_var": "running_var"}
 DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4"}
 MOST = 2**24  # bytes of a header
-# What reading a damaged archive raises; NumPy's own words would have it unpickled.
-DAMAGES = (ValueError, EOFError, KeyError, OSError, NotImplementedError, RuntimeError, MemoryError)
-DAMAGES += (zipfile.BadZipFile, zlib.error, struct.error, SyntaxError, TypeError, OverflowError)
 
 
 def from_state(
@@ -132,39 +129,40 @@ def read_state(path: str | os.PathLike) -> Arrays:
     Raises ValueError for another file, or one that is damaged.
     """
     path = Path(path)
-    data = path.read_bytes()
-    if path.suffix == ".npz":
-        try:
-            with np.lib.npyio.NpzFile(io.BytesIO(data), allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        except DAMAGES:
-            raise ValueError(
-                f"{path} is no .npz file of arrays, or damaged: save them by numpy.savez"
-            ) from None
+    kind = ".npz" if path.suffix == ".npz" else "safetensors"
+    with opened(path, f"is no {kind} file of arrays, or damaged ({{}})") as file:
+        return _of_npz(file, path) if kind == ".npz" else _of_safetensors(file.read(), path)
+
+
+def _of_npz(file: BinaryIO, path: Path) -> Arrays:
+    with zipfile.ZipFile(file) as archive:
+        for member in archive.namelist():
+            size_of_member(archive, member, path)
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def _of_safetensors(data: bytes, path: Path) -> Arrays:
     if data.startswith((b"PK\x03\x04", b"\x80\x02")):
         raise ValueError(
             f"{path} is a pickle or an archive of PyTorch, which could run code when loaded: save "
             "its state_dict by safetensors.torch.save_file, or its arrays by numpy.savez"
         )
-    try:
-        n = int.from_bytes(data[:8], "little")
-        if not 2 <= n <= min(len(data) - 8, MOST):
-            raise ValueError("its header does not fit it")
-        header, body = json.loads(data[8 : 8 + n]), data[8 + n :]
-        header.pop("__metadata__", None)
-        found = {}
-        for name, entry in header.items():
-            if entry["dtype"] not in DTYPES:
-                known = ", ".join(DTYPES)
-                raise ValueError(f"{name} is {entry['dtype']}, expected one of {known}")
-            begin, end = entry["data_offsets"]
-            if not 0 <= begin <= end <= len(body):
-                raise ValueError(f"{name} lies beyond its end")
-            flat = np.frombuffer(body[begin:end], DTYPES[entry["dtype"]])
-            found[name] = flat.reshape(entry["shape"]).copy()
-        return found
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no safetensors file of floats: {error}") from None
+    n = int.from_bytes(data[:8], "little")
+    if not 2 <= n <= min(len(data) - 8, MOST):
+        raise ValueError("its header does not fit it")
+    header, body, found = json.loads(data[8 : 8 + n]), data[8 + n :], {}
+    header.pop("__metadata__", None)
+    for name, entry in header.items():
+        if entry["dtype"] not in DTYPES:
+            raise ValueError(f"{name} is {entry['dtype']}, expected one of {', '.join(DTYPES)}")
+        begin, end = entry["data_offsets"]
+        if not 0 <= begin <= end <= len(body):
+            raise ValueError(f"{name} lies beyond its end")
+        flat = np.frombuffer(body[begin:end], DTYPES[entry["dtype"]])
+        found[name] = flat.reshape(entry["shape"]).copy()
+    return found
 
 
 def state_bytes(state: Mapping[str, np.ndarray], form: str) -> bytes:

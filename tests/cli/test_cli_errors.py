@@ -200,7 +200,7 @@ BAD = {
     "eval RUN/metrics.jsonl": "metrics.jsonl': it is no safetensors file",
     "eval words.txt": "words.txt': it is no safetensors file",
     "eval full": "the folder full has no model.safetensors",
-    "eval text.npz": "text.npz is no .npz file of arrays, or damaged: save them by numpy.savez",
+    "eval text.npz": "text.npz is no .npz file of arrays, or damaged (",
     "eval RUN --dataset colour.npz": "the network takes examples of 784 numbers of 10 classes",
     "eval RUN/resume.safetensors": "is no model: give a run folder",
     "inspect cut.safetensors": "cut.safetensors': the file is damaged",

@@ -117,6 +117,15 @@ def test_batch_norms_come_in_with_their_statistics():
     }
 
 
+def test_what_comes_in_and_what_goes_out_are_copies():
+    ours = arbnet((6, 3), hash="identity")
+    state = {name: a.astype(np.float32) for name, a in to_state(ours, ours.init()).items()}
+    params = from_state(ours, state)
+    back = to_state(ours, params)
+    for one in (*state.values(), *back.values()):
+        assert not any(np.shares_memory(one, other) for other in params.values())
+
+
 def test_under_a_hash_the_table_is_the_nearest_one():
     rng = np.random.default_rng(3)
     ours = arbnet((6, 5, 3), hash="uniform", compression=0.3, signed=True, norm="none", seed=4)

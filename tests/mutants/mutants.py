@@ -7,6 +7,7 @@ found once is an error.
 from tests.mutants.mutant import Mutant
 from tests.mutants.mutants_around import AROUND_MUTANTS
 from tests.mutants.mutants_arrays import ARRAY_MUTANTS
+from tests.mutants.mutants_brought import BROUGHT_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_data import DATA_MUTANTS
 from tests.mutants.mutants_edges import EDGE_MUTANTS
@@ -40,6 +41,7 @@ LISTS = (
     DATA_MUTANTS,
     AROUND_MUTANTS,
     FILE_MUTANTS,
+    BROUGHT_MUTANTS,
     RUN_MUTANTS,
     EXPERIMENT_MUTANTS,
     SHARING_MUTANTS,
