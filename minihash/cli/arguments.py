@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     _add_plot(sub, "the weights of each layer, and the values that they share")
     _add_machine(sub)
     sub = command("eval", "evaluate", "how well a trained network does on a test set")
-    _add_model(sub)
+    _add_model(sub, ", or weights of PyTorch, .safetensors or .npz")
     text = "how often an example of each class is taken for each"
     sub.add_argument("--confusion", action="store_true", help=text)
     _add_plot(sub, "that matrix")
@@ -130,8 +130,9 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def _add_model(sub: argparse.ArgumentParser) -> None:
-    sub.add_argument("model", metavar="RUN_OR_FILE", help="a run folder, or a model.safetensors")
+def _add_model(sub: argparse.ArgumentParser, other: str = "") -> None:
+    text = f"a run folder, or a model.safetensors{other}"
+    sub.add_argument("model", metavar="RUN_OR_FILE", help=text)
 
 
 def _add_data(sub: argparse._ActionsContainer, text: str) -> None:
@@ -182,7 +183,9 @@ def _add_train(train: Parser) -> None:
     text = "begin with the weights that PyTorch has trained: a .safetensors or .npz of a state_dict"
     add(group, "--from", text, dest="weights", metavar="FILE")
     networks.names(group)
-    model = networks.network(train.add_argument_group("network"))
+    group = train.add_argument_group("network")
+    model = networks.network(group)
+    networks.trained(group)
     group = train.add_argument_group("training")
     text = "passes over the data; with --from 0 too, which brings weights in and no more"
     add(group, "--epochs", text, type=values.radius, metavar="N")

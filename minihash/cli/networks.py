@@ -6,12 +6,18 @@
 import argparse
 
 from minihash.cli import values
+from minihash.cli.parsing import Parser
 
 
 def scaling(group: argparse._ActionsContainer) -> None:
     """How numbers become inputs."""
-    text = "a mean and deviation for each of (default: columns of a table, channels of pictures); "
-    text += "none; or as given, MEAN:STD, of bytes / 255, with commas between those of channels"
+    text = (
+        "a mean and deviation for each of columns (default of a table) or channels (of pictures); "
+    )
+    text += (
+        "none, bytes / 255; MEAN:STD, those that are given, of bytes / 255, with commas between "
+    )
+    text += "channels; weights of PyTorch have no default"
     group.add_argument("--standardise", help=text, type=values.scaling, metavar="HOW")
 
 
@@ -46,12 +52,6 @@ def network(group: argparse._ArgumentGroup, dest: str = "model") -> argparse.Act
     add("--padding", text, type=values.radius, metavar="N")
     add("--activation", "elu, relu, sigmoid or tanh", metavar="NAME")
     add("--norm", "normalisation after the activation", choices=("batch", "none"))
-    text = "of hidden units, with this probability"
-    add("--dropout", text, type=values.chance, metavar="P")
-    text = "of mlp: of inputs, with this probability"
-    add("--input-dropout", text, type=values.chance, metavar="P")
-    text = "a factor of the initial tables of weights"
-    add("--init-scale", text, type=values.real, metavar="S")
     text = "of text: width of a character's vector (default: as --hidden)"
     add("--embedding", text, type=values.count, metavar="N")
     text = "of text: input and output embeddings are one"
@@ -59,6 +59,16 @@ def network(group: argparse._ArgumentGroup, dest: str = "model") -> argparse.Act
     text = "of text: recurrent layers, one above the other"
     add("--layers", text, type=values.count, metavar="N")
     return model
+
+
+def trained(group: argparse._ArgumentGroup) -> None:
+    """What only its training sees."""
+    text = "of hidden units, with this probability"
+    group.add_argument("--dropout", help=text, type=values.chance, metavar="P")
+    text = "of mlp: of inputs, with this probability"
+    group.add_argument("--input-dropout", help=text, type=values.chance, metavar="P")
+    text = "a factor of the initial tables of weights"
+    group.add_argument("--init-scale", help=text, type=values.real, metavar="S")
 
 
 def tokens(group: argparse._ActionsContainer) -> None:
@@ -74,7 +84,7 @@ def names(group: argparse._ActionsContainer) -> None:
     group.add_argument("--names", help=text, type=values.names, metavar="N,N")
 
 
-def of_weights(sub: argparse.ArgumentParser) -> None:
+def of_weights(sub: Parser) -> None:
     """All of it, for a file of weights that another framework has trained."""
     text = "for a FILE of PyTorch (.safetensors, .npz)"
     what = "what its shapes do not say has to be said: --standardise, --activation"
@@ -83,3 +93,11 @@ def of_weights(sub: argparse.ArgumentParser) -> None:
     network(group, "as_model").help = "mlp, cnn, rnn, gru or lstm (default: as its shapes say)"
     tokens(group)
     names(group)
+
+    def complete() -> None:
+        from minihash.cli import choices as known
+
+        sub.epilog = known.hashes()
+
+    sub.formatter_class = argparse.RawDescriptionHelpFormatter
+    sub.complete = complete

@@ -69,9 +69,10 @@ def choices(given: dict[str, Any]) -> dict[str, Any]:
     if given.get("hash") is None and given.get("compression") is None:
         read["hash"] = "identity"
     if cells:
-        rows, hidden = cells[0].get("weight_hh", (0, 1))
-        read |= {"model": CELLS.get(rows // hidden, "lstm"), "hidden": (hidden,)}
-        read |= {"embedding": cells[0]["weight_ih"][-1], "layers": len(cells)}
+        shapes = (cells[0].get(name, ()) for name in ("weight_hh", "weight_ih"))
+        (rows, hidden, *_), (_, width, *_) = ((*shape, 1, 1) for shape in shapes)
+        read |= {"model": CELLS.get(rows // max(hidden, 1), "lstm"), "hidden": (hidden,)}
+        read |= {"embedding": width, "layers": len(cells)}
     elif matrices:
         read |= {"model": "mlp", "hidden": tuple(m["weight"][0] for m in matrices[:-1])}
         read["norm"] = "batch" if norms else "none"
