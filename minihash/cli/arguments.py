@@ -97,10 +97,15 @@ def parser() -> argparse.ArgumentParser:
     _add_backend(sub)
     grids.add(command, train._actions)
     sub = command(
-        "export", "export", "a trained mlp or cnn as one file of C, as small as its tables"
+        "export",
+        "export",
+        "a trained mlp or cnn as one file of C, NumPy or ONNX, as small as its tables",
     )
     _add_model(sub)
-    sub.add_argument("--to", choices=("c",), default="c", help="c: C99 without heap or library")
+    text = "c: C99 without heap or library; numpy: a script that needs NumPy alone; onnx: ONNX"
+    sub.add_argument("--to", choices=("c", "numpy", "onnx"), default="c", help=text)
+    text = "weights written out, not their tables and hashes"
+    sub.add_argument("--dense", action="store_true", help=text)
     sub.add_argument("--out", metavar="FILE", help="(default: the run's name, with an ending)")
     sub = command("selftest", "selftest", "known answers, asked of every backend that is here")
     _add_backend(sub)
