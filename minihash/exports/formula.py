@@ -28,7 +28,9 @@ KINDS = ("u1", "u2", "u4", "u8", "i1", "b1")
 COMPARISONS = {"ge": ">=", "le": "<=", "lt": "<", "gt": ">", "eq": "=="}
 ARITHMETIC = {"add": "+", "sub": "-", "mul": "*", "floordiv": "//", "mod": "%", "lshift": "<<"}
 ARITHMETIC |= {"rshift": ">>", "and": "&", "or": "|", "xor": "^"}
-COMPUTED = ("u4", "u8", "i1", "b1")  # kinds of which there is arithmetic
+ALL = {*ARITHMETIC.values(), *COMPARISONS.values()}
+COMPUTED = {"u4": ALL, "u8": ALL, "i1": {"+", "-", "*"}, "b1": {"&", "|", "^"}}  # alike everywhere
+TYPES = ("int8", "uint8", "uint16", "uint32", "uint64")  # of NumPy, which bodies name
 NEUTRAL = {"+": 0, "|": 0, "*": 1}  # on either side
 NEUTRAL_RIGHT = {"-": 0, "<<": 0, ">>": 0, "//": 1} | NEUTRAL
 
@@ -118,16 +120,17 @@ class _Book:
 
     def apply(self, op: str, a: object, b: object) -> _Symbol:
         """The operation on two values, of which one is a symbol."""
-        dtypes = [np.dtype(v.kind) if isinstance(v, _Symbol) else v for v in (a, b)]
-        common = np.result_type(*(v.dtype if isinstance(v, np.generic) else v for v in dtypes))
+        types = (np.dtype(v.kind) if isinstance(v, _Symbol) else v for v in (a, b))
+        common = np.result_type(*(t.dtype if isinstance(t, np.generic) else t for t in types))
         a, b = self.cast(a, common), self.cast(b, common)
         if not isinstance(b, _Symbol) and b == NEUTRAL_RIGHT.get(op):
             return a
         if not isinstance(a, _Symbol) and a == NEUTRAL.get(op):
             return b
-        if common.str[1:] not in COMPUTED:
-            raise TypeError(f"a body computes with {common}")
-        return self.add(op, "b1" if op in COMPARISONS.values() else common.str[1:], a, b)
+        kind = common.str[1:]
+        if op not in COMPUTED.get(kind, ()):
+            raise TypeError(f"a body asks for {common} {op} {common}")
+        return self.add(op, "b1" if op in COMPARISONS.values() else kind, a, b)
 
     def read(self, body: Callable) -> Callable:
         """The body, with what it calls, on symbols."""
@@ -167,9 +170,6 @@ class _Book:
             ),
             tuple(new[symbol.number] for symbol in results),
         )
-
-
-TYPES = ("int8", "uint8", "uint16", "uint32", "uint64")
 
 
 def _operation(op: str, swapped: bool) -> Callable:
