@@ -12,7 +12,7 @@ from minihash.runs.kinds import load_model
 FORMS = {
     "c": (".c", to_c, "C99; gcc -std=c99 -O2 -ffp-contract=off {} -lm"),
     "numpy": (".py", to_numpy, "Python and NumPy; python {} x.npy"),
-    "onnx": (".onnx", to_onnx, "ONNX; x -> logits"),
+    "onnx": (".onnx", to_onnx, "ONNX; x in the units of the training data -> logits"),
 }
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from minihash.exports.c_hashes import KEYS, TYPES, entry, xxh32
 from minihash.exports.c_layers import body
-from minihash.exports.steps import scaling, steps
+from minihash.exports.steps import scaling, steps, title
 from minihash.runs.examples import Classifier
 from minihash.weights import VirtualWeight
 
@@ -128,8 +128,7 @@ def to_c(model: Classifier) -> str:
         f"        logits[k] = {last}[k];\n        if (logits[k] > logits[best]) best = k;\n    }}\n"
         "    return best;\n}"
     )
-    told = f"trained on {model.dataset}; classes: {', '.join(model.class_names)}"
-    head = f"/* A network of minihash, {_told(told)}. */\n"
+    head = f"/* {_told(title(model))}. */\n"
     hashes = "\n".join(program.functions)
     calls_of = ("xxh32(" in hashes) * xxh32() + ("key(" in hashes) * KEYS
     return "\n".join(

@@ -16,7 +16,7 @@ import numpy as np
 
 from minihash.exports import numpy_layers as of
 from minihash.exports.formula import of_hash, of_xxh32
-from minihash.exports.steps import Affine, Arrays, Step, scaling, steps
+from minihash.exports.steps import Affine, Arrays, Step, scaling, steps, title
 from minihash.exports.text import Language, written
 from minihash.hashes import Hash, HashedNets, Identity, hashednets
 from minihash.hashes.xxh32 import xxh32_columns
@@ -167,9 +167,13 @@ class _Script:
         return [f"\n{text.strip()}\n" for text in texts]
 
 
+def _told(text: str) -> str:
+    """A text that cannot end the string it stands in."""
+    return ascii(text)[1:-1].replace('"', "'")
+
+
 def _function(head: str, told: str, lines: list[str]) -> str:
-    told = ascii(told)[1:-1].replace('"', "'")
-    return textwrap.indent("\n".join([f'"""{told}"""', *lines]), "    ").join(
+    return textwrap.indent("\n".join([f'"""{_told(told)}"""', *lines]), "    ").join(
         [f"def {head}:\n", ""]
     )
 
@@ -200,14 +204,13 @@ def to_numpy(model: Classifier) -> str:
     names, kind = [script.arrays(v) for v in (centre, scale)], centre.dtype.str[1:]
     if 1 < len(centre) < model.features:
         names = [f"np.repeat({name}, {model.features // len(centre)})" for name in names]
-    lines = [f"x = (x.astype({kind}) - {names[0]}) / {names[1]}", "x = x.astype(f4)"]
+    lines = [f"x = ((x.astype({kind}) - {names[0]}) / {names[1]}).astype(f4)"]
     lines += [f"x = {script.call(step)}" for step in written_steps]
     network = _function("network(x)", "logits = layer after layer", [*lines, "return x"])
-    told = ascii(f"A network of minihash, trained on {model.dataset}.")[1:-1].replace('"', "'")
     sources = script.sources()
     return "\n".join(
         [
-            f'"""{told} It needs NumPy alone.\n\n{USE}"""',
+            f'"""{_told(title(model))}\n\n{USE}"""',
             HEAD.format(classes=ascii(model.class_names)),
             *sources,
             "",

@@ -20,7 +20,7 @@ from types import ModuleType
 import numpy as np
 
 from minihash.exports.formula import Formula, Unwritten, of_hash, of_xxh32
-from minihash.exports.steps import Affine, Arrays, Step, scaling, steps
+from minihash.exports.steps import Affine, Arrays, Step, scaling, steps, title
 from minihash.hashes import Hash, HashedNets, Identity
 from minihash.layers import (
     ELU,
@@ -38,6 +38,7 @@ from minihash.runs.examples import Classifier
 from minihash.weights import VirtualWeight
 
 OPSET, IR = 18, 8
+MOST = 2**31 - 2**20  # bytes of arrays: a file has less than 2 GiB
 OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "//": "Div", "%": "Mod", "&": "BitwiseAnd"}
 OPERATORS |= {"|": "BitwiseOr", "^": "BitwiseXor", ">=": "GreaterOrEqual", "<=": "LessOrEqual"}
 OPERATORS |= {"<": "Less", ">": "Greater", "==": "Equal"}
@@ -225,8 +226,13 @@ class _Graph(_Nodes):
 def to_onnx(model: Classifier) -> bytes:
     """The ONNX file of a trained classifier, mlp or cnn.
 
-    Raises ImportError without the package onnx, ValueError for another model, and for a hash, a
-    weight or a layer that cannot be written.
+    Raises ImportError without the package onnx, ValueError for another model, for a hash, a weight
+    or a layer that cannot be written, and for more than ONNX can hold.
+
+    >>> import minihash
+    >>> model = minihash.fit(minihash.load("digits"), hidden=(9,), epochs=1)
+    >>> len(to_onnx(model)) < len(to_onnx(minihash.exports.dense(model)))
+    True
     """
     onnx = package()
     helper = onnx.helper
@@ -239,15 +245,17 @@ def to_onnx(model: Classifier) -> bytes:
     for step in written:
         last = graph.layer(step, last)
     graph.nodes[-1].output[0] = "logits"
+    size = sum(values.nbytes for values in graph.arrays.named.values())
+    if size > MOST:
+        raise Unwritten(f"an ONNX file holds {MOST:,} bytes of arrays, got {size:,}: not --dense")
     number = helper.np_dtype_to_tensor_dtype(np.dtype(DTYPES[kind]))
-    told = f"A network of minihash, trained on {model.dataset}."
     made = helper.make_graph(
         graph.nodes,
         "minihash",
         [helper.make_tensor_value_info("x", number, ["batch", *model.shape])],
         [helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", model.outputs])],
         [onnx.numpy_helper.from_array(v, name) for name, v in graph.arrays.named.items()],
-        doc_string=told,
+        doc_string=title(model),
     )
     hashed = bool(graph.hashes)
     file = helper.make_model(

@@ -133,6 +133,13 @@ def _affine(layer: BatchNorm1d | BatchNorm2d, params: Params) -> Affine:
     return Affine(*(v.astype(np.float32) for v in (factor, beta - factor * mean)))
 
 
+def title(model: Classifier) -> str:
+    """What the model is, and what x and its classes are: one line, with names that may hold
+    anything."""
+    x = f"examples of shape {model.shape}, {model.known_units}"
+    return f"A network of minihash, trained on {model.dataset}: {x}; {', '.join(model.class_names)}"
+
+
 def scaling(model: Classifier) -> tuple[np.ndarray, np.ndarray]:
     """(centre, scale) of the input, one number a group, in the dtype that it is computed in: the
     units of the training data, in float64 where a float32 could not tell its numbers apart."""

@@ -204,7 +204,7 @@ def test_names_cannot_end_the_text_that_they_stand_in(tmp_path):
     assert space["predict"](np.zeros((0, 28, 28))).shape == (0, 10)
 
 
-def test_onnx_says_what_goes_in_and_what_the_classes_are():
+def test_onnx_says_what_goes_in_and_what_the_classes_are(monkeypatch):
     from onnx import TensorProto, load_from_string
 
     model = load_from_string(to_onnx(trained("uniform")))
@@ -213,5 +213,10 @@ def test_onnx_says_what_goes_in_and_what_the_classes_are():
     assert {p.key: p.value for p in model.metadata_props} == {
         "classes": '["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]'
     }
+    with monkeypatch.context() as patch:
+        patch.setattr("minihash.exports.onnx.MOST", 50_000)
+        assert to_onnx(trained("uniform"))
+        with pytest.raises(ValueError, match="holds 50,000 bytes of arrays, got 98,008: not"):
+            to_onnx(dense(trained("uniform")))
     plain = load_from_string(to_onnx(dense(trained("uniform"))))
     assert not plain.functions and [o.domain for o in plain.opset_import] == [""]
