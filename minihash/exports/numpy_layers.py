@@ -50,19 +50,27 @@ def windows(x, size, stride, padding, dilation=(1, 1), border=0):
 def convolution(x, K, b, stride, padding, dilation, groups):
     """y[n, o, p, q] = sum over c, i, j of K[o, c, i, j] times what window (p, q) sees, plus b[o]"""
     seen = windows(x, K.shape[2:], stride, padding, dilation)
-    pairs = zip(np.split(seen, groups, 1), np.split(K, groups), strict=True)
-    y = [np.tensordot(part, kernel, ((1, 4, 5), (1, 2, 3))) for part, kernel in pairs]
-    return np.moveaxis(np.concatenate(y, -1) + b, -1, 1)
+    n, _, height, width, *_ = seen.shape
+    y = []
+    for part, kernel in zip(np.split(seen, groups, 1), np.split(K, groups), strict=True):
+        columns = part.transpose(0, 1, 4, 5, 2, 3).reshape(n, -1, height * width)
+        y.append(kernel.reshape(len(kernel), -1) @ columns)
+    return np.concatenate(y, 1).reshape(n, -1, height, width) + np.reshape(b, (-1, 1, 1))
 
 
 def largest(x, size, stride, padding):
     """y = the largest x of each window"""
-    return windows(x, size, stride, padding, border=-np.inf).max((4, 5))
+    seen = windows(x, size, stride, padding, border=-np.inf)
+    y = seen[..., 0, 0]
+    for i, j in np.ndindex(*size):
+        y = np.maximum(y, seen[..., i, j])
+    return y
 
 
 def average(x, size, stride, padding):
     """y = the mean x of each window"""
-    return windows(x, size, stride, padding).mean((4, 5))
+    seen = windows(x, size, stride, padding)
+    return sum(seen[..., i, j] for i, j in np.ndindex(*size)) / (size[0] * size[1])
 
 
 def mean(x):
