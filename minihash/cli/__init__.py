@@ -10,7 +10,7 @@
     minihash sweep        train a grid of networks
     minihash compare      runs side by side
     minihash reproduce    a published figure, its claims tested
-    minihash export       a trained network as a file of C
+    minihash export       a trained network as a file of C, NumPy or ONNX
     minihash selftest     known answers, asked of minihash
     minihash conform      known answers, asked of another program
     minihash backends     what it can run on here

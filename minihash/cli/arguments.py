@@ -100,11 +100,19 @@ def parser() -> argparse.ArgumentParser:
     _add_backend(sub)
     grids.add(command, train._actions)
     sub = command(
-        "export", "export", "a trained network as one file, of C, or of arrays for PyTorch"
+        "export",
+        "export",
+        "a trained network as one file of C, NumPy or ONNX, or of arrays for PyTorch",
     )
     _add_model(sub)
-    text = "c: C99 without heap or library, of mlp or cnn; safetensors, npz: weights for PyTorch"
-    sub.add_argument("--to", choices=("c", "safetensors", "npz"), default="c", help=text)
+    text = (
+        "of an mlp or cnn, c: C99 without heap or library; numpy: a script that needs NumPy alone; "
+    )
+    text += "onnx: ONNX; of any, safetensors, npz: weights for PyTorch"
+    forms = ("c", "numpy", "onnx", "safetensors", "npz")
+    sub.add_argument("--to", choices=forms, default="c", help=text)
+    text = "weights written out, not their tables and hashes, as in safetensors and npz they are"
+    sub.add_argument("--dense", action="store_true", help=text)
     sub.add_argument("--out", metavar="FILE", help="(default: the run's name, with an ending)")
     sub = command("selftest", "selftest", "known answers, asked of every backend that is here")
     _add_backend(sub)

@@ -1,11 +1,11 @@
-"""minihash export: a trained network for machines without Python, or its weights for PyTorch."""
+"""minihash export: a trained network for machines without minihash, or its weights for PyTorch."""
 
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 
 from minihash.cli.commands import finish
-from minihash.exports import to_c, to_state
+from minihash.exports import dense, to_c, to_numpy, to_onnx, to_state
 from minihash.files.atomic import atomic_write
 from minihash.files.state import state_bytes
 from minihash.runs.folder import config_of
@@ -13,8 +13,12 @@ from minihash.runs.kinds import load_model
 from minihash.runs.model import Model
 
 
-def _c(model: Model, args: Namespace) -> bytes:
-    return to_c(model).encode("ascii", "backslashreplace")
+def _written(write: Callable[[Model], str | bytes]) -> Callable[[Model, Namespace], bytes]:
+    def make(model: Model, args: Namespace) -> bytes:
+        data = write(dense(model) if args.dense else model)
+        return data if isinstance(data, bytes) else data.encode("ascii", "backslashreplace")
+
+    return make
 
 
 def _state(model: Model, args: Namespace) -> bytes:
@@ -25,20 +29,22 @@ def _state(model: Model, args: Namespace) -> bytes:
 
 
 ARRAYS = "arrays in full, as a state_dict of torch.nn has them"
-# The form -> (how it is made, what it is, with the path in braces)
-FORMS: dict[str, tuple[Callable[[Model, Namespace], bytes], str]] = {
-    "c": (_c, "C99; gcc -std=c99 -O2 -ffp-contract=off {} -lm"),
-    "safetensors": (_state, ARRAYS),
-    "npz": (_state, ARRAYS),
+# The form -> ending of the file, how it is made, what it is, with the path in braces.
+FORMS: dict[str, tuple[str, Callable[[Model, Namespace], bytes], str]] = {
+    "c": (".c", _written(to_c), "C99; gcc -std=c99 -O2 -ffp-contract=off {} -lm"),
+    "numpy": (".py", _written(to_numpy), "Python and NumPy; python {} x.npy"),
+    "onnx": (".onnx", _written(to_onnx), "ONNX; x in the units of the training data -> logits"),
+    "safetensors": (".safetensors", _state, ARRAYS),
+    "npz": (".npz", _state, ARRAYS),
 }
 
 
 def export(args: Namespace) -> int:
     """minihash export"""
-    make, what = FORMS[args.to]
+    ending, make, told = FORMS[args.to]
     data = make(load_model(args.model), args)
-    path = Path(args.out or f"{Path(args.model).with_suffix('').name}.{args.to}")
+    path = Path(args.out or f"{Path(args.model).with_suffix('').name}{ending}")
     written = atomic_write(path, data)
     if not args.json:
-        print(f"{path}: {written:,} bytes of {what.format(path)}")
+        print(f"{path}: {written:,} bytes of {told.format(path)}")
     return finish(args, {"file": str(path), "bytes": written})

@@ -15,13 +15,12 @@ import math
 
 import numpy as np
 
-from minihash.exports.c_hashes import KEYS, ROTATE, WORD, Unwritten, entry
+from minihash.exports.c_hashes import KEYS, TYPES, entry, xxh32
 from minihash.exports.c_layers import body
+from minihash.exports.steps import scaling, steps, title
 from minihash.runs.examples import Classifier
 from minihash.weights import VirtualWeight
 
-TYPES = {"f4": "float", "f8": "double", "i1": "int8_t"}
-TYPES |= {"u1": "uint8_t", "u2": "uint16_t", "u4": "uint32_t"}
 MAIN = """
 #ifdef MINIHASH_MAIN
 #include <stdio.h>
@@ -65,20 +64,17 @@ class _Program:
 
     def weight(self, w: VirtualWeight) -> str:
         """The name of the function that reads a virtual weight, by position from its first."""
-        if not isinstance(w, VirtualWeight):
-            raise Unwritten(f"a weight of {type(w).__name__} has no C: export one under a hash")
         key = (w.hash, w.table, w.first_id)
         if key not in self.names:
             name = self.names[key] = f"weight{len(self.functions)}"
-            text = entry(w.hash, self.array).replace("\n", "\n    ")
-            own = f"    i += {w.first_id}u;\n" if w.first_id else ""
-            sign = "    int sign = 1;\n" if "sign" in text else ""
-            value = f"{self.array(self.params[w.table])}[k]"
-            value = f"sign ? (float)sign * {value} : 0" if sign else value
-            self.functions.append(
-                f"static float {name}(uint64_t i) {{\n    uint64_t k;\n{sign}{own}    {text}\n"
-                f"    return {value};\n}}"
-            )
+            lines, (bucket, *sign) = entry(w.hash, self.array)
+            lines = [f"i += {w.first_id}u;"] * (w.first_id > 0) + lines
+            value = f"{self.array(self.params[w.table])}[{bucket}]"
+            if sign:
+                lines.append(f"int sign = {sign[0]};")
+                value = f"sign ? (float)sign * {value} : 0"
+            text = "\n    ".join([*lines, f"return {value};"])
+            self.functions.append(f"static float {name}(uint64_t i) {{\n    {text}\n}}")
         return self.names[key]
 
 
@@ -103,27 +99,22 @@ def to_c(model: Classifier) -> str:
     >>> "int minihash_predict(const minihash_number *x, float *logits)" in to_c(model)
     True
     """
-    if not isinstance(model, Classifier):
-        raise ValueError(f"only classifiers have C, got {type(model).__name__}")
+    written = steps(model, "C")
     params = {name: np.asarray(v, np.float32) for name, v in model.params.items()}
     program, functions, calls = _Program(params), [], []
-    shape: tuple[int, ...] = (model.features,)
-    widest = model.features
-    for layer in model.network.layers:
-        text, shape = body(layer, shape, params, program.weight, program.array)
-        widest = max(widest, math.prod(shape))
+    widest = max(model.features, *(math.prod(step.y) for step in written))
+    for step in written:
+        text = body(step, program.weight, program.array)
         if text is None:
             continue
-        name = f"layer{len(functions)}_{type(layer).__name__.lower()}"
+        name = f"layer{len(functions)}_{type(step.layer).__name__.lower()}"
         text = text.replace("\n", "\n    ")
         functions.append(f"static void {name}(const float *x, float *y) {{\n    {text}\n}}")
         source, target = ("ab", "ba")[len(calls) % 2]
         calls.append(f"    {name}({source}, {target});")
     last = "ab"[len(calls) % 2]
-    to_input = model.standardiser
-    number, dtype = ("double", np.float64) if to_input.wide else ("float", np.float32)
-    pair = (to_input.mean, to_input.std)
-    centre, scale = (np.multiply(v, float(to_input.peak)).astype(dtype) for v in pair)
+    centre, scale = scaling(model)
+    number = TYPES[centre.dtype.str[1:]]
     width = model.features // len(centre)
     index = "0" if len(centre) == 1 else f"k / {width}" if width > 1 else "k"
     named = program.array(centre), program.array(scale)
@@ -137,10 +128,9 @@ def to_c(model: Classifier) -> str:
         f"        logits[k] = {last}[k];\n        if (logits[k] > logits[best]) best = k;\n    }}\n"
         "    return best;\n}"
     )
-    told = f"trained on {model.dataset}; classes: {', '.join(model.class_names)}"
-    head = f"/* A network of minihash, {_told(told)}. */\n"
+    head = f"/* {_told(title(model))}. */\n"
     hashes = "\n".join(program.functions)
-    word, keys = ("word(" in hashes) * WORD, ("key(" in hashes) * KEYS
+    calls_of = ("xxh32(" in hashes) * xxh32() + ("key(" in hashes) * KEYS
     return "\n".join(
         [
             head + "#include <math.h>\n#include <stdint.h>\n",
@@ -148,7 +138,7 @@ def to_c(model: Classifier) -> str:
             f"#define MINIHASH_CLASSES {model.outputs}\n",
             f"typedef {number} minihash_number;\n",
             *program.data,
-            bool(word or keys) * ROTATE + word + keys,
+            calls_of,
             *program.functions,
             *functions,
             predict,

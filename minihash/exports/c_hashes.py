@@ -1,132 +1,65 @@
-"""Hashes in C: the body of `float NAME(uint64_t i)`, the virtual weight of identifier i.
+"""Hashes in C: the bucket and the sign of an identifier `i`, as expressions.
 
-Each is the section of the specification in C99; what it reads beyond numbers becomes arrays. A hash
-that is not here is refused: it has to be written in C first.
+They are the hash's own bodies, written out (formula.py). HashedNets, whose bodies read an index of
+its keys, has the keys themselves instead.
 """
 
-import math
 from collections.abc import Callable
 
 import numpy as np
 
-from minihash.hashes import (
-    Compose,
-    Dirichlet,
-    Hash,
-    HashedNets,
-    Identity,
-    Lookup,
-    Modulus,
-    Neighborhood,
-    Uniform,
+from minihash.exports.formula import of_hash, of_xxh32
+from minihash.exports.text import Language, written
+from minihash.hashes import Hash, HashedNets
+
+TYPES = {"f4": "float", "f8": "double", "i1": "int8_t", "b1": "int"}
+TYPES |= {"u1": "uint8_t", "u2": "uint16_t", "u4": "uint32_t", "u8": "uint64_t"}
+
+
+def _constant(value: np.generic) -> str:
+    return f"{int(value)}{'u' * (value.dtype.kind == 'u')}"
+
+
+C = Language(
+    constant=_constant,
+    cast=lambda kind, text: f"({TYPES[kind]}){text}",
+    assign=lambda kind, name, text: f"{TYPES[kind]} {name} = {text};",
+    operators={"//": "/"},
 )
-from minihash.hashes.xxh32 import stream
-
-ROTATE = "\nstatic uint32_t rotate(uint32_t x, int r) { return x << r | x >> (32 - r); }\n"
-WORD = """
-/* XXH32 of the 8 little-endian bytes of an identifier. */
-static uint32_t word(uint32_t seed, uint64_t i) {
-    uint32_t h = seed + 374761393u + 8;
-    h = rotate(h + (uint32_t)i * 3266489917u, 17) * 668265263u;
-    h = rotate(h + (uint32_t)(i >> 32) * 3266489917u, 17) * 668265263u;
-    h = (h ^ h >> 15) * 2246822519u;
-    h = (h ^ h >> 13) * 3266489917u;
-    return h ^ h >> 16;
-}
-"""
 
 
-class Unwritten(ValueError):
-    """A hash, or a layer, that has no C."""
-
-
-def entry(hash_: Hash, arrays: Callable[[np.ndarray], str]) -> str:
-    """Statements that set `k`, the bucket, and `sign`, of the identifier `i`.
+def entry(hash_: Hash, arrays: Callable[[np.ndarray], str]) -> tuple[list[str], list[str]]:
+    """Statements, and then the expressions of the bucket and, unless each is +1, of the sign.
 
     arrays: takes an array, returns the name that it has in the program.
-    Raises Unwritten for a hash that has no C.
+    Raises Unwritten for a hash from outside that is more than arithmetic.
 
-    >>> print(entry(Modulus(7), str))
-    k = i % 7u;
+    >>> from minihash.hashes import Modulus
+    >>> entry(Modulus(7), str)
+    ([], ['i % 7u'])
     """
-    for cls, write in BODIES.items():
-        if type(hash_) is cls:
-            text = write(hash_, arrays)
-            break
-    else:
-        known = ", ".join(cls.__name__.lower() for cls in BODIES)
-        raise Unwritten(
-            f"the hash {type(hash_).__name__.lower()} has no C: train under one of {known}"
+    if type(hash_) is HashedNets:
+        key = 'key(i, {}u, "{}{}", {}u)'
+        bucket, sign = (
+            key.format(hash_.fan_in, kind, hash_.tag, hash_.seed) for kind in ("idx", "xi_")
         )
-    if getattr(hash_, "signed", False):
-        text += f"\nsign *= word({_u(stream(hash_.seed, 'sign'))}, i) & 1 ? 1 : -1;"
-    return text
+        return [], [f"{bucket} % {hash_.buckets}u", f"{sign} & 1 ? 1 : -1"]
+    return written(of_hash(hash_), C, ("i",), arrays)
 
 
-def _u(value: object) -> str:
-    return f"{int(value)}u"
-
-
-def _identity(hash_: Identity, arrays: Callable) -> str:
-    return "k = i;"
-
-
-def _modulus(hash_: Modulus, arrays: Callable) -> str:
-    return f"k = i % {hash_.buckets}u;"
-
-
-def _uniform(hash_: Uniform | Dirichlet, arrays: Callable) -> str:
-    seed = _u(stream(hash_.seed, "bucket"))
-    return f"k = (uint64_t)word({seed}, i) * {hash_.buckets}u >> 32;"
-
-
-def _neighborhood(hash_: Neighborhood, arrays: Callable) -> str:
-    n, width = hash_.buckets, 2 * hash_.radius + 1
-    back = n - hash_.radius % n
-    seed = _u(stream(hash_.seed, "bucket"))
-    return f"k = (i % {n}u + ((uint64_t)word({seed}, i) * {width}u >> 32) + {back}u) % {n}u;"
-
-
-def _dirichlet(hash_: Dirichlet, arrays: Callable) -> str:
-    if math.isinf(hash_.alpha):
-        return _uniform(hash_, arrays)
-    cells = hash_.constants()[3]
-    threshold, alias = (arrays((cells >> np.uint64(s) & np.uint64(2**32 - 1)).astype(np.uint32))
-                        for s in (0, 32))  # fmt: skip
-    coin = _u(stream(hash_.seed, "coin"))
-    return f"{_uniform(hash_, arrays)}\nif (word({coin}, i) >= {threshold}[k]) k = {alias}[k];"
-
-
-def _hashednets(hash_: HashedNets, arrays: Callable) -> str:
+def xxh32() -> str:
+    """The function of that name."""
+    statements, (result,) = written(of_xxh32(), C, ("i", "seed"), str)
+    lines = "\n    ".join([*statements, f"return {result};"])
     return (
-        f'k = key(i, {hash_.fan_in}u, "idx{hash_.tag}", {hash_.seed}u) % {hash_.buckets}u;\n'
-        f'sign *= key(i, {hash_.fan_in}u, "xi_{hash_.tag}", {hash_.seed}u) & 1 ? 1 : -1;'
+        "\n/* XXH32 of the 8 little-endian bytes of an identifier. */\n"
+        f"static uint32_t xxh32(uint64_t i, uint32_t seed) {{\n    {lines}\n}}\n"
     )
 
 
-def _lookup(hash_: Lookup, arrays: Callable) -> str:
-    text = f"k = {arrays(hash_.assignment)}[i];"
-    if hash_.signs is not None:
-        text = f"sign *= {arrays(hash_.signs.astype(np.int8))}[i];\n{text}"
-    return text
-
-
-def _compose(hash_: Compose, arrays: Callable) -> str:
-    return f"{entry(hash_.inner, arrays)}\ni = k;\n{entry(hash_.outer, arrays)}"
-
-
-BODIES: dict[type, Callable] = {
-    Identity: _identity,
-    Modulus: _modulus,
-    Uniform: _uniform,
-    Neighborhood: _neighborhood,
-    Dirichlet: _dirichlet,
-    HashedNets: _hashednets,
-    Lookup: _lookup,
-    Compose: _compose,
-}
-
 KEYS = """
+static uint32_t rotate(uint32_t x, int r) { return x << r | x >> (32 - r); }
+
 static uint32_t four(const unsigned char *p) {
     return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }

@@ -1,7 +1,6 @@
 """Layers in C: a function `static void NAME(const float *x, float *y)` of one example.
 
-Each is the forward equation of the layer of this name, in evaluation; batch norm is a factor and a
-summand for each feature, made in Python.
+Each is the forward equation of the layer of this name, in evaluation.
 """
 
 import math
@@ -9,16 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minihash.exports.c_hashes import Unwritten
+from minihash.exports.steps import Affine, Step
 from minihash.layers import (
     ELU,
-    AveragePool2d,
-    BatchNorm1d,
-    BatchNorm2d,
     Conv2d,
     Dense,
-    Dropout,
-    Flatten,
     GlobalAveragePool,
     MaxPool2d,
     ReLU,
@@ -26,9 +20,8 @@ from minihash.layers import (
     Sigmoid,
     Tanh,
 )
-from minihash.layers.layer import Layer
 
-Shape = tuple[int, ...]
+Weights = Callable[[object], str]
 EACH = {
     ELU: "x[k] > 0 ? x[k] : expm1f(x[k])",
     ReLU: "x[k] > 0 ? x[k] : 0",
@@ -37,84 +30,64 @@ EACH = {
 }
 
 
-def body(
-    layer: Layer,
-    shape: Shape,
-    params: dict[str, np.ndarray],
-    weight: Callable[[object], str],
-    arrays: Callable[[np.ndarray], str],
-) -> tuple[str | None, Shape]:
-    """The statements of the function, and the shape of y; None for a layer that changes nothing.
+def body(step: Step, weight: Weights, arrays: Callable[[np.ndarray], str]) -> str | None:
+    """The statements of the function; None for a layer that changes nothing.
 
-    shape: of x, without the batch. weight: of a virtual weight, the name of the function that reads
-    it. arrays: of an array, its name.
-    Raises Unwritten for a layer that has no C.
+    weight: of a virtual weight, the name of the function that reads it. arrays: of an array, its
+    name.
 
-    >>> body(ReLU(), (3,), {}, str, str)
-    ('for (int k = 0; k < 3; k++) y[k] = x[k] > 0 ? x[k] : 0;', (3,))
+    >>> body(Step(ReLU(), (3,), (3,)), str, str)
+    'for (int k = 0; k < 3; k++) y[k] = x[k] > 0 ? x[k] : 0;'
     """
-    kind, size = type(layer), math.prod(shape)
-    if kind in (Flatten, Reshape, Dropout):
-        new = {Flatten: (size,), Dropout: shape}
-        return None, layer.shape if isinstance(layer, Reshape) else new[kind]
+    kind, size = type(step.layer), math.prod(step.x)
+    if kind is Reshape:
+        return None
     if kind in EACH:
-        return f"for (int k = 0; k < {size}; k++) y[k] = {EACH[kind]};", shape
+        return f"for (int k = 0; k < {size}; k++) y[k] = {EACH[kind]};"
     if kind is Dense:
-        return _dense(layer, shape, weight)
-    if kind in (BatchNorm1d, BatchNorm2d):
-        return _norm(layer, shape, params, arrays)
+        return _dense(step, weight)
+    if kind is Affine:
+        a, b = arrays(step.layer.factor), arrays(step.layer.summand)
+        area = size // step.layer.factor.size
+        index = "k" if area == 1 else f"k / {area}"
+        return f"for (int k = 0; k < {size}; k++) y[k] = {a}[{index}] * x[k] + {b}[{index}];"
     if kind is Conv2d:
-        return _convolution(layer, shape, weight)
-    if kind in (MaxPool2d, AveragePool2d):
-        return _pool(layer, shape)
+        return _convolution(step, weight)
     if kind is GlobalAveragePool:
-        area = size // shape[0]
+        area = size // step.x[0]
         return (
-            f"for (int c = 0; c < {shape[0]}; c++) {{\n    float s = 0;\n"
+            f"for (int c = 0; c < {step.x[0]}; c++) {{\n    float s = 0;\n"
             f"    for (int k = 0; k < {area}; k++) s += x[c * {area} + k];\n"
             f"    y[c] = s / {area};\n}}"
-        ), shape[:1]
-    raise Unwritten(f"the layer {kind.__name__} has no C: export an mlp or a cnn")
+        )
+    return _pool(step)
 
 
-def _first(bias: object, weight: Callable, index: str) -> str:
+def _first(bias: object, weight: Weights, index: str) -> str:
     return f"{weight(bias)}({index})" if bias is not None else "0"
 
 
-def _dense(layer: Dense, shape: Shape, weight: Callable) -> tuple[str, Shape]:
-    name = weight(layer.weight)  # refuses what is under no hash
-    fan_out, fan_in = layer.weight.shape
-    rows = math.prod(shape) // fan_in
-    down, along = layer.weight.strides
+def _dense(step: Step, weight: Weights) -> str:
+    w = step.layer.weight
+    fan_out, fan_in = w.shape
+    rows = math.prod(step.x) // fan_in
+    down, along = w.strides
     return (
         f"for (int t = 0; t < {rows}; t++)\n"
         f"    for (uint32_t o = 0; o < {fan_out}u; o++) {{\n"
-        f"        float s = {_first(layer.bias, weight, 'o')};\n"
+        f"        float s = {_first(step.layer.bias, weight, 'o')};\n"
         f"        for (uint32_t i = 0; i < {fan_in}u; i++)\n"
-        f"            s += x[t * {fan_in} + (int)i] * {name}"
+        f"            s += x[t * {fan_in} + (int)i] * {weight(w)}"
         f"((uint64_t)o * {down}u + (uint64_t)i * {along}u);\n"
         f"        y[t * {fan_out} + (int)o] = s;\n    }}"
-    ), (*shape[:-1], fan_out)
+    )
 
 
-def _norm(layer: object, shape: Shape, params: dict, arrays: Callable) -> tuple[str, Shape]:
-    part = {k: params[f"{layer.name}.{k}"].astype(np.float64) for k in
-            ("gamma", "beta", "running_mean", "running_var")}  # fmt: skip
-    factor = part["gamma"] / np.sqrt(part["running_var"] + layer.eps)
-    summand = part["beta"] - factor * part["running_mean"]
-    a, b = (arrays(v.astype(np.float32)) for v in (factor, summand))
-    area = math.prod(shape) // layer.features
-    index = "k" if area == 1 else f"k / {area}"
-    size = math.prod(shape)
-    return f"for (int k = 0; k < {size}; k++) y[k] = {a}[{index}] * x[k] + {b}[{index}];", shape
-
-
-def _convolution(layer: Conv2d, shape: Shape, weight: Callable) -> tuple[str, Shape]:
+def _convolution(step: Step, weight: Weights) -> str:
+    layer, (_, height, width), (_, oh, ow) = step.layer, step.x, step.y
     name = weight(layer.weight)
-    _, height, width = shape
     steps = [f"(uint64_t){i} * {s}u" for i, s in zip("ocij", layer.weight.strides, strict=True)]
     out, depth, kh, kw = layer.weight.shape
-    oh, ow = layer.windows.outputs((height, width))
     (sh, sw), (ph, pw), (dh, dw) = layer.stride, layer.padding, layer.dilation
     group = out // layer.groups
     return (
@@ -133,12 +106,11 @@ def _convolution(layer: Conv2d, shape: Shape, weight: Callable) -> tuple[str, Sh
         f"                             * {name}({' + '.join(steps)});\n"
         f"                    }}\n"
         f"            y[(o * {oh} + p) * {ow} + q] = s;\n        }}"
-    ), (out, oh, ow)
+    )
 
 
-def _pool(layer: MaxPool2d | AveragePool2d, shape: Shape) -> tuple[str, Shape]:
-    channels, height, width = shape
-    oh, ow = layer.windows.outputs((height, width))
+def _pool(step: Step) -> str:
+    layer, (channels, height, width), (_, oh, ow) = step.layer, step.x, step.y
     (kh, kw), (sh, sw), (ph, pw) = layer.size, layer.stride, layer.padding
     largest = isinstance(layer, MaxPool2d)
     start, last = ("-INFINITY", "s") if largest else ("0", f"s / {kh * kw}")
@@ -156,4 +128,4 @@ def _pool(layer: MaxPool2d | AveragePool2d, shape: Shape) -> tuple[str, Shape]:
         f"                    {taken}\n"
         f"                }}\n"
         f"            y[(c * {oh} + p) * {ow} + q] = {last};\n        }}"
-    ), (channels, oh, ow)
+    )

@@ -24,9 +24,7 @@ from minihash.checks import check_field
 from minihash.derived import derived
 from minihash.hashes.hash import Hash, Stages, check_buckets
 from minihash.hashes.lookup import itself, written, written_sign
-from minihash.hashes.xxh32 import U32, U64, xxh32_columns
-
-BLOCK = 2**18  # keys hashed at once
+from minihash.hashes.xxh32 import U64, xxh32_columns
 
 
 @dataclass(frozen=True)
@@ -61,49 +59,54 @@ class HashedNets(Hash):
 
     @derived
     def state(self) -> tuple[tuple, tuple]:
-        buckets = np.empty((self.fan_out, self.fan_in), np.uint32)
-        signs = np.empty((self.fan_out, self.fan_in), np.int8)
-        outputs, inputs = _groups(self.fan_out), _groups(self.fan_in)
-        for rows, left in outputs:
-            for columns, right in inputs:
-                step = max(1, BLOCK // right.shape[1])
-                for start in range(0, left.shape[1], step):
-                    key = _pairs(left[:, start : start + step], right)
-                    tile = slice(rows.start + start, min(rows.start + start + step, rows.stop))
-                    shape = (tile.stop - tile.start, right.shape[1])
-                    h = self._hash(key, "idx").reshape(shape)
-                    buckets[tile, columns] = h % U32(self.buckets)
-                    odd = (self._hash(key, "xi_") & U32(1)).astype(np.int8)
-                    signs[tile, columns] = (2 * odd - 1).reshape(shape)
-        return (U64(self.buckets), buckets.reshape(-1)), (signs.reshape(-1),)
-
-    def _hash(self, key: np.ndarray, kind: str) -> np.ndarray:
-        suffix = np.frombuffer((kind + self.tag).encode(), np.uint8)
-        suffix = np.broadcast_to(suffix[:, None], (suffix.size, key.shape[1]))
-        return xxh32_columns(np.concatenate([key, suffix]), self.seed)
+        buckets, signs = keyed(self.buckets, self.fan_in, self.fan_out, self.seed, self.tag)
+        return (U64(self.buckets), buckets), (signs,)
 
 
-def _groups(count: int) -> list[tuple[slice, np.ndarray]]:
+def keyed(n: int, fan_in: int, fan_out: int, seed: int, tag: str) -> tuple[np.ndarray, np.ndarray]:
+    """The bucket, uint32, and the sign, int8, of every identifier."""
+    suffixes = [np.frombuffer((kind + tag).encode(), np.uint8)[:, None] for kind in ("idx", "xi_")]
+    buckets = np.empty((fan_out, fan_in), np.uint32)
+    signs = np.empty((fan_out, fan_in), np.int8)
+    outputs, inputs = groups(fan_out), groups(fan_in)
+    for rows, left in outputs:
+        for columns, right in inputs:
+            step = max(1, 2**18 // right.shape[1])  # keys hashed at once
+            for start in range(0, left.shape[1], step):
+                key = pairs(left[:, start : start + step], right)
+                tile = slice(rows.start + start, min(rows.start + start + step, rows.stop))
+                shape = (tile.stop - tile.start, right.shape[1])
+                bucket, sign = (
+                    xxh32_columns(np.concatenate([key, np.repeat(end, key.shape[1], 1)]), seed)
+                    for end in suffixes
+                )
+                buckets[tile, columns] = (bucket % np.uint32(n)).reshape(shape)
+                odd = (sign % np.uint32(2)).astype(np.int8)
+                signs[tile, columns] = (2 * odd - 1).reshape(shape)
+    return buckets.reshape(-1), signs.reshape(-1)
+
+
+def groups(count: int) -> list[tuple[slice, np.ndarray]]:
     """rep(1) .. rep(count), in runs of equal length: (run, uint8 (length, run))."""
-    groups = []
+    found = []
     start = 1
     while start <= count:
-        length = len(_rep(start))
+        length = len(rep(start))
         stop = start
-        while stop <= count and len(_rep(stop)) == length:
+        while stop <= count and len(rep(stop)) == length:
             stop += 1
-        text = "".join(_rep(k) for k in range(start, stop)).encode()
+        text = "".join(rep(k) for k in range(start, stop)).encode()
         codes = np.frombuffer(text, np.uint8).reshape(stop - start, length).T
-        groups.append((slice(start - 1, stop - 1), codes))
+        found.append((slice(start - 1, stop - 1), codes))
         start = stop
-    return groups
+    return found
 
 
-def _rep(k: int) -> str:
+def rep(k: int) -> str:
     return f"{k}{k + 1}{k + 2}"
 
 
-def _pairs(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def pairs(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """left "_" right for all pairs, row-major: uint8 (length, pairs)."""
     rows, columns = left.shape[1], right.shape[1]
     underscore = np.full((1, rows * columns), ord("_"), np.uint8)

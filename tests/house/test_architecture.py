@@ -42,7 +42,7 @@ PYTHON = sorted(
 )
 ENGINE = [path for path in PYTHON if path.is_relative_to(ROOT / "minihash")]
 EXTRAS = ["torch", "matplotlib", "pooch", "PIL", "dask", "distributed", "xxhash", "hypothesis"]
-EXTRAS += ["pytest", "_pytest", "torchvision", "pandas"]
+EXTRAS += ["pytest", "_pytest", "torchvision", "pandas", "onnx", "onnxruntime"]
 
 
 def name(path: Path) -> str:

@@ -12,6 +12,7 @@ from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_data import DATA_MUTANTS
 from tests.mutants.mutants_edges import EDGE_MUTANTS
 from tests.mutants.mutants_experiments import EXPERIMENT_MUTANTS
+from tests.mutants.mutants_exports import EXPORT_MUTANTS
 from tests.mutants.mutants_files import FILE_MUTANTS
 from tests.mutants.mutants_growl import GROWL_MUTANTS
 from tests.mutants.mutants_hashes import HASH_MUTANTS
@@ -44,6 +45,7 @@ LISTS = (
     BROUGHT_MUTANTS,
     RUN_MUTANTS,
     EXPERIMENT_MUTANTS,
+    EXPORT_MUTANTS,
     SHARING_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 import pytest
 
-ORACLES = ("torch", "scipy", "xxhash", "safetensors", "sklearn", "kmeans1d")
+ORACLES = ("torch", "scipy", "xxhash", "safetensors", "sklearn", "kmeans1d", "onnx", "onnxruntime")
 MISSING = [name for name in ORACLES if find_spec(name) is None]
 
 
