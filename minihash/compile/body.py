@@ -3,6 +3,7 @@
 A *body* is a plain function of one identifier and a tuple of constants, `body(i, state)`, written
 without branches on `i`. NumPy reads it as it stands, with `i` an array. `compiled(body, jit)` gives
 the same function to a compiler, after the plain functions that it calls by name.
+Symbols read it too, and write it in other languages (exports/formula.py).
 
 This is a copy with other globals rather than a closure, because Numba keeps compiled code on disk
 for global names only: a closure over a compiled function would be compiled anew in each process.
