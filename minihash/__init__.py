@@ -72,7 +72,7 @@ HOMES = {  # where a name is that is neither a room nor a layer
 
 
 def __getattr__(name: str) -> object:
-    if name in (*ROOMS, "checks", "cli", "compile", "derived"):
+    if name in (*ROOMS, "checks", "cli", "compile", "derived", "estimators"):
         found: object = import_module(f"minihash.{name}")
     elif name in HOMES:
         found = getattr(import_module(f"minihash.{HOMES[name]}"), name)

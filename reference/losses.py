@@ -22,28 +22,36 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return p
 
 
-def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """loss = mean over b of log(sum_c exp z[b, c]) - z[b, label[b]].
+def cross_entropy(
+    logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """loss = mean over b of w[b] (log(sum_c exp z[b, c]) - z[b, label[b]]),   w[b] = 1 without w.
 
     >>> cross_entropy([[0.0, 0.0]], [1]) == log(2)
     True
+    >>> cross_entropy([[0.0, 0.0], [0.0, 9.0]], [1, 0], [4.0, 0.0]) == 2 * log(2)
+    True
     """
     terms = []
-    for z, label in zip(numbers(logits), labels, strict=True):
-        terms.append(max(z) + log(fsum(exp(z_c - max(z)) for z_c in z)) - z[label])
+    for b, (z, label) in enumerate(zip(numbers(logits), labels, strict=True)):
+        term = max(z) + log(fsum(exp(z_c - max(z)) for z_c in z)) - z[label]
+        terms.append(term if weights is None else weights[b] * term)
     return fsum(terms) / len(terms)
 
 
-def cross_entropy_backward(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """dz[b, c] = (p[b, c] - 1 if c = label[b] else p[b, c]) / batch.
+def cross_entropy_backward(
+    logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """dz[b, c] = w[b] (p[b, c] - 1 if c = label[b] else p[b, c]) / batch,   w[b] = 1 without w.
 
-    >>> cross_entropy_backward([[0.0, 0.0]], [1])
-    array([[ 0.5, -0.5]])
+    >>> cross_entropy_backward([[0.0, 0.0]], [1], [3.0])
+    array([[ 1.5, -1.5]])
     """
     p = softmax(logits)
     for b, label in enumerate(labels):
         for c in range(p.shape[1]):
             p[b, c] = (p[b, c] - (1 if c == label else 0)) / len(labels)
+            p[b, c] *= 1 if weights is None else weights[b]
     return p
 
 
@@ -82,18 +90,24 @@ def distillation_backward(
     return dz
 
 
-def mean_squared_error(y: np.ndarray, target: np.ndarray) -> float:
-    """loss = mean over all elements of (y - target)^2.
+def mean_squared_error(
+    y: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """loss = mean over all elements of w[b] (y - target)^2, b being the first index; w[b] = 1
+    without w.
 
     >>> mean_squared_error([[1.0, 2.0]], [[1.0, 4.0]])
     2.0
     """
     y, target = numbers(y), numbers(target)
-    return fsum((y[at] - target[at]) ** 2 for at in np.ndindex(y.shape)) / y.size
+    w = [1] * len(y) if weights is None else weights
+    return fsum(w[at[0]] * (y[at] - target[at]) ** 2 for at in np.ndindex(y.shape)) / y.size
 
 
-def mean_squared_error_backward(y: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """dy = 2 (y - target) / number of elements.
+def mean_squared_error_backward(
+    y: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
+) -> np.ndarray:
+    """dy = w[b] 2 (y - target) / number of elements,   w[b] = 1 without w.
 
     >>> mean_squared_error_backward([[1.0, 2.0]], [[1.0, 4.0]])
     array([[ 0., -2.]])
@@ -102,4 +116,5 @@ def mean_squared_error_backward(y: np.ndarray, target: np.ndarray) -> np.ndarray
     dy = zeros(y.shape)
     for at in np.ndindex(y.shape):
         dy[at] = 2 * (y[at] - target[at]) / y.size
+        dy[at] *= 1 if weights is None else weights[at[0]]
     return dy

@@ -41,20 +41,20 @@ _before: list[tuple[Any, int]] = []
 
 def get_threads() -> int:
     """How many threads work: as set by `set_threads`, or one for each core this process may use,
-    or at most MINIHASH_NUM_THREADS of these."""
+    or at most MINIHASH_NUM_THREADS of these; without that, at most NUMBA_NUM_THREADS, by which
+    joblib tells each of its workers its share."""
     if _threads is not None:
         return _threads
     if (number := settled.get()) is not None:
         return number
-    asked = os.environ.get("MINIHASH_NUM_THREADS", "")
+    names = "MINIHASH_NUM_THREADS", "NUMBA_NUM_THREADS"
+    name, asked = next(((n, v) for n in names if (v := os.environ.get(n))), ("", ""))
     fair = hasattr(os, "sched_getaffinity")
     cores = len(os.sched_getaffinity(0)) if fair else os.cpu_count() or 1
     if not asked:
         return cores
     if not asked.isdecimal() or int(asked) < 1:
-        raise ValueError(
-            f"MINIHASH_NUM_THREADS must be a positive integer, got {asked!r}; unset or correct it"
-        )
+        raise ValueError(f"{name} must be a positive integer, got {asked!r}; unset or correct it")
     return min(int(asked), cores)
 
 

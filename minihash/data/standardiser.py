@@ -11,7 +11,8 @@ Groups are the columns of a table, since each has a unit of its own, and the cha
 S1 and S2 of bytes are exact integers, so every machine finds the same mean and std. Sums of other
 numbers are in float64, of v - v_1 and of (v - mean)^2, as squares of large numbers would cancel. A
 group is constant, and only centred (std_c = 1), if its deviation is at most 4 units in the last
-place of its mean. The test set is mapped by the training set's numbers.
+place of its mean. With weights, v and v^2 count as often as their example's weight says, and n is
+the sum of the weights of the numbers. The test set is mapped by the training set's numbers.
 
 Bytes become floats of the network's dtype and are mapped in it, which tells them apart; all other
 numbers are centred and divided in float64 first (wide): rows 10^8 ... 10^8 + 3 are one float32.
@@ -99,9 +100,12 @@ def of_text(text: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     )
 
 
-def fit_standardiser(x: np.ndarray, channels: int = 1, peak: float = 255.0) -> Standardiser:
+def fit_standardiser(
+    x: np.ndarray, channels: int = 1, peak: float = 255.0, weights: np.ndarray | None = None
+) -> Standardiser:
     """Find mean and std of x (examples, features), bytes or floats, for each of its channels; as
-    many channels as features are columns.
+    many channels as features are columns. weights: how often each example counts, floats above 0
+    (examples,); None: once.
 
     Raises ValueError if x is empty, its features are not a multiple of channels, or its numbers
     are too large to be squared.
@@ -115,7 +119,8 @@ def fit_standardiser(x: np.ndarray, channels: int = 1, peak: float = 255.0) -> S
             f" multiple of channels={channels}"
         )
     of_bytes = x.dtype == np.uint8
-    moments = (_exact_moments if of_bytes else _moments)(x, channels)
+    exact = of_bytes and weights is None
+    moments = _exact_moments(x, channels) if exact else _moments(x, channels, weights)
     mean, std = [], []
     for centre, deviation in moments:
         if not math.isfinite(deviation):
@@ -141,9 +146,10 @@ def _exact_moments(x: np.ndarray, groups: int) -> list[tuple[float, float]]:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # refused above
-def _moments(x: np.ndarray, groups: int) -> list[tuple[float, float]]:
+def _moments(x: np.ndarray, groups: int, weights: np.ndarray | None) -> list[tuple[float, float]]:
     """Mean and deviation of each group."""
-    n, width = x.size // groups, x.shape[1] // groups
+    width = x.shape[1] // groups
+    n = x.size // groups if weights is None else width * weights.sum(dtype=np.float64)
 
     def means(of, centre: np.ndarray) -> np.ndarray:
         """Means of of(v - centre) over each group."""
@@ -151,7 +157,10 @@ def _moments(x: np.ndarray, groups: int) -> list[tuple[float, float]]:
         for start in range(0, len(x), BLOCK):
             v = x[start : start + BLOCK].astype(np.float64)
             v -= np.repeat(centre, width)
-            total += of(v).sum(axis=0)
+            v = of(v)
+            if weights is not None:
+                v *= weights[start : start + BLOCK, None]
+            total += v.sum(axis=0)
         return total.reshape(groups, width).sum(axis=1) / n
 
     first = x[0, ::width].astype(np.float64)

@@ -21,7 +21,7 @@ import numpy as np
 from minihash.checks import float_array, real_field
 from minihash.layers.losses import softmax_cross_entropy
 
-Cache = tuple[tuple[np.ndarray, np.ndarray], np.ndarray]  # of the labels' loss, and r - q
+Cache = tuple[softmax_cross_entropy.Cache, np.ndarray]  # of the labels' loss, and r - q
 
 
 def lessons(labels: np.ndarray, logits: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Losses: a class with `forward(y, labels) -> (loss, cache)` and `backward(cache) -> dy`.
+"""Losses: a class with `forward(y, labels, weights) -> (loss, cache)` and `backward(cache) -> dy`.
 
 softmax_cross_entropy, the mean over the batch of -log p[label]:
 
@@ -11,6 +11,9 @@ mean_squared_error, the mean over all elements:
 
     forward     loss = sum of (prediction - target)^2 / size
     backward    dprediction = 2 (prediction - target) / size
+
+With weights w (batch,), example b counts w_b times: its term of the sum and its row of the gradient
+are multiplied by w_b, and both are divided by what they are divided by without.
 
 All sums are in float64.
 """
@@ -31,29 +34,35 @@ class softmax_cross_entropy:
     array([[ 0.25,  0.25, -0.75,  0.25]])
     """
 
-    Cache = tuple[np.ndarray, np.ndarray]  # p, labels
+    Cache = tuple[np.ndarray, np.ndarray, np.ndarray | None]  # p, labels, weights
 
     @staticmethod
-    def forward(logits: np.ndarray, labels: np.ndarray) -> tuple[float, Cache]:
+    def forward(
+        logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[float, Cache]:
         """(loss, cache).
 
         logits: float (batch, classes). labels: integers (batch,), each in 0 .. classes - 1.
+        weights: float (batch,); None: each is 1.
         Raises TypeError for another dtype, ValueError for another shape, an empty batch or a label
         out of range.
         """
         logits = float_array(logits, "logits", (None, None))
         labels = softmax_cross_entropy.class_labels(labels, *logits.shape)
         loss, p = core.cross_entropy(logits, labels)
-        return loss, (p, labels)
+        if weights is not None:
+            weights = float_array(weights, "weights", labels.shape)
+            loss = float(np.mean(weights * _nats(logits, labels)))
+        return loss, (p, labels, weights)
 
     @staticmethod
     def backward(cache: Cache) -> np.ndarray:
         """dlogits (batch, classes), in the dtype of the logits."""
-        p, labels = cache
+        p, labels, weights = cache
         dlogits = p.copy()
         dlogits[np.arange(len(p)), labels] -= 1
         dlogits /= len(p)
-        return dlogits
+        return dlogits if weights is None else dlogits * _rows(weights, dlogits)
 
     @staticmethod
     def class_labels(labels: np.ndarray, batch: int, classes: int) -> np.ndarray:
@@ -88,14 +97,16 @@ class mean_squared_error:
     (2.0, array([[ 0., -2.]]))
     """
 
-    Cache = tuple[np.ndarray]  # prediction - target
+    Cache = tuple[np.ndarray, np.ndarray | None]  # prediction - target, weights
 
     @staticmethod
     @np.errstate(invalid="ignore", over="ignore")  # data that are not finite
-    def forward(prediction: np.ndarray, target: np.ndarray) -> tuple[float, Cache]:
+    def forward(
+        prediction: np.ndarray, target: np.ndarray, weights: np.ndarray | None = None
+    ) -> tuple[float, Cache]:
         """(loss, cache).
 
-        prediction, target: float, of one shape and dtype, not empty.
+        prediction, target: float, of one shape and dtype, not empty. weights: as above.
         Raises TypeError for another dtype, ValueError for another shape or for nothing to average.
         """
         prediction = float_array(prediction, "prediction", None)
@@ -106,11 +117,29 @@ class mean_squared_error:
                 "leave the batch out"
             )
         error = prediction - target
-        return float(np.mean(np.square(error, dtype=np.float64))), (error,)
+        squares = np.square(error, dtype=np.float64)
+        if weights is not None:
+            weights = float_array(weights, "weights", error.shape[:1])
+            squares *= _rows(weights, squares)
+        return float(np.mean(squares)), (error, weights)
 
     @staticmethod
     @np.errstate(over="ignore")
     def backward(cache: Cache) -> np.ndarray:
         """dprediction, of the shape and dtype of the prediction."""
-        (error,) = cache
-        return error * (2 / error.size)
+        error, weights = cache
+        dprediction = error * (2 / error.size)
+        return dprediction if weights is None else dprediction * _rows(weights, dprediction)
+
+
+@np.errstate(invalid="ignore", over="ignore")  # logits that are not finite
+def _nats(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """-log p[label] of each example, float64, where p itself may have underflown."""
+    z = logits - logits.max(axis=1, keepdims=True)
+    z_label = z[np.arange(len(z)), labels].astype(np.float64)
+    return np.log(np.add.reduce(np.exp(z), axis=1, dtype=np.float64)) - z_label
+
+
+def _rows(weights: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Weights (batch,) in the dtype of `like`, (batch, 1, ...): a number for each of its rows."""
+    return weights.astype(like.dtype, copy=False).reshape(-1, *[1] * (like.ndim - 1))

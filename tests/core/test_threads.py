@@ -340,13 +340,25 @@ def test_the_number_of_threads(monkeypatch):
     assert get_threads() == default
 
 
+def test_a_worker_of_joblib_has_the_threads_that_it_is_told(monkeypatch):
+    monkeypatch.setenv("MINIHASH_NUM_THREADS", "")
+    monkeypatch.delenv("NUMBA_NUM_THREADS", raising=False)
+    default = get_threads()
+    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+    assert get_threads() == 1
+    monkeypatch.setenv("MINIHASH_NUM_THREADS", str(default))
+    assert get_threads() == default  # our own name comes first
+
+
+@pytest.mark.parametrize("name", ["MINIHASH_NUM_THREADS", "NUMBA_NUM_THREADS"])
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "²", " 2"])
-def test_a_bad_number_in_the_environment_is_refused(monkeypatch, value):
-    monkeypatch.setenv("MINIHASH_NUM_THREADS", value)
+def test_a_bad_number_in_the_environment_is_refused(monkeypatch, value, name):
+    monkeypatch.delenv("MINIHASH_NUM_THREADS", raising=False)
+    monkeypatch.setenv(name, value)
     w, x = VirtualWeight((200, 200), Uniform(3)), np.ones((1, 200))
     before = blas()
     for call in (get_threads, lambda: matmul(x, np.ones(3), w, "numba")):
-        with pytest.raises(ValueError, match="MINIHASH_NUM_THREADS") as caught:
+        with pytest.raises(ValueError, match=name) as caught:
             call()
         assert repr(value) in str(caught.value) and "\n" not in str(caught.value)
     assert blas() == before

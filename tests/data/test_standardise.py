@@ -218,3 +218,17 @@ def test_a_mean_and_a_deviation_as_given():
         with pytest.raises(ValueError, match="expected MEAN:STD"):
             colours.standardiser(text)
     assert "as given, 1:2" in colours.about("1:2")
+
+
+@given(
+    hnp.arrays(np.float64, (7, 6), elements=st.floats(-100, 100, width=32)),
+    st.lists(st.sampled_from([1, 2, 5]), min_size=7, max_size=7),
+    st.sampled_from([1, 2, 6]),
+    st.sampled_from([np.float64, np.uint8]),
+)
+def test_weights_count_as_repetitions_do(x, weights, groups, dtype):
+    x = abs(x).astype(dtype)
+    once = fit_standardiser(np.repeat(x, weights, axis=0), groups, 1.0)
+    weighted = fit_standardiser(x, groups, 1.0, np.array(weights, np.float64))
+    for found, expected in ((weighted.mean, once.mean), (weighted.std, once.std)):
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)

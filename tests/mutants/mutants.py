@@ -11,6 +11,7 @@ from tests.mutants.mutants_brought import BROUGHT_MUTANTS
 from tests.mutants.mutants_core import CORE_MUTANTS
 from tests.mutants.mutants_data import DATA_MUTANTS
 from tests.mutants.mutants_edges import EDGE_MUTANTS
+from tests.mutants.mutants_estimators import ESTIMATOR_MUTANTS
 from tests.mutants.mutants_experiments import EXPERIMENT_MUTANTS
 from tests.mutants.mutants_exports import EXPORT_MUTANTS
 from tests.mutants.mutants_files import FILE_MUTANTS
@@ -47,5 +48,6 @@ LISTS = (
     EXPERIMENT_MUTANTS,
     EXPORT_MUTANTS,
     SHARING_MUTANTS,
+    ESTIMATOR_MUTANTS,
 )
 MUTANTS: list[Mutant] = [mutant for mutants in LISTS for mutant in mutants]
