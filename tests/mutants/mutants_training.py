@@ -102,6 +102,13 @@ TRAINING_MUTANTS = [
         "tests/training/test_training.py -k vectors_of_the_order",
     ),
     Mutant(
+        "training/evaluation.py",
+        "[0] * len(y)",
+        "[0]",
+        "a sum of means over batches",
+        "tests/training/test_evaluation.py -k by_hand",
+    ),
+    Mutant(
         "training/loop.py",
         "loss * len(labels)",
         "loss",
