@@ -122,6 +122,11 @@ def test_a_state_from_elsewhere_is_taken_as_it_is():
     own = core.perceptron(whole.blocks(network), x.dtype)
     first, second = (own.step(half.params, half.optimiser, x, labels, 0.1, 0.9) for _ in range(2))
     assert all(first[0][name].tobytes() == second[0][name].tobytes() for name in first[0])
+    changed = dict(second[0])
+    changed["table"] = changed["table"] * 2
+    second[0]["table"] = changed["table"]  # what was given out belongs to the caller
+    one, other = (own.step(p, second[1], x, labels, 0.1, 0.9) for p in (second[0], changed))
+    assert one[2] == other[2] != own.step(*first[:2], x, labels, 0.1, 0.9)[2]
 
 
 def test_what_a_step_gave_is_not_written_again():

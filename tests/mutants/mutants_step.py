@@ -83,9 +83,16 @@ PLAIN = [
     ("perceptron", " and not w.transposed", "", "a view taken for a weight", LEFT + "view"),
     (
         "perceptron",
-        "params is self.last[0] and velocity is self.last[1]",
+        "same_arrays(params, self.last[0]) and same_arrays(velocity, self.last[1])",
         "self.last[0]",
         "its own last numbers for those given",
+        "tests/core/test_perceptron.py -k elsewhere",
+    ),
+    (
+        "perceptron",
+        " and all(map(is_, some.values(), others.values()))",
+        "",
+        "its own last numbers for those that took their places",
         "tests/core/test_perceptron.py -k elsewhere",
     ),
     (

@@ -22,6 +22,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate
+from operator import is_
 
 import numpy as np
 
@@ -95,7 +96,7 @@ class Perceptron:
         sums, rows = np.empty((4, self.units)), np.empty((2, self.units), dtype)
         self.fixed = sums, rows, np.empty(self.trained, dtype), np.empty(tables.max(), dtype)
         self.buffers = np.empty((6, 0), dtype)
-        self.last: tuple = (None, None)  # what `step` gave last, and its flat arrays
+        self.last: tuple = ({}, {})  # what `step` gave last, and its flat arrays
 
     @quietly
     def step(
@@ -107,7 +108,7 @@ class Perceptron:
         rate: float,
         momentum: float,
     ) -> tuple[Arrays, Arrays, float, int]:
-        if params is self.last[0] and velocity is self.last[1]:
+        if same_arrays(params, self.last[0]) and same_arrays(velocity, self.last[1]):
             p, v = self.last[2:]
         else:
             p = self.flat(params, self.names)
@@ -128,7 +129,7 @@ class Perceptron:
         new = params | {name: new_p[some] for name, some in self.names.items()}
         moving = self.moving().items() if momentum else ()
         moved = velocity | {name: new_v[some] for name, some in moving}
-        self.last = new, moved, new_p, new_v
+        self.last = dict(new), dict(moved), new_p, new_v
         return new, moved, float(told[0]) / len(x), int(told[1])
 
     def ready(self) -> bool:
@@ -144,6 +145,11 @@ class Perceptron:
         for name, some in names.items():
             flat[some] = parameter(arrays, name, (some.stop - some.start,), self.dtype)
         return flat
+
+
+def same_arrays(some: Arrays, others: Arrays) -> bool:
+    """Whether they are the same objects by the same names."""
+    return some.keys() == others.keys() and all(map(is_, some.values(), others.values()))
 
 
 def named(blocks: Sequence[Block]) -> tuple[dict[str, slice], int]:
