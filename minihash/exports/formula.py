@@ -194,9 +194,9 @@ def of_hash(hash_: Hash) -> Formula:
     Raises Unwritten for a hash from outside whose bodies are more than arithmetic.
 
     >>> from minihash.hashes import Modulus
-    >>> for step in of_hash(Modulus(7)).steps: print(step.op, step.kind, step.operands[1:])
-    input u8 ()
-    % u8 (np.uint64(7),)
+    >>> for step in of_hash(Modulus(7)).steps: print(step.op, step.kind, *step.operands[1:])
+    input u8
+    % u8 7
     """
     book = _Book(["u8"])
     i = book.inputs[0]
