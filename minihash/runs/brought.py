@@ -36,8 +36,8 @@ TO_SAY = {
 def is_state(path: str | Path) -> bool:
     """Whether a file is one of another framework: by its ending, or safetensors of others."""
     path = Path(path)
-    if path.suffix in (".npz", ".pt", ".pth"):
-        return path.is_file()
+    if not path.is_file() or path.suffix in (".npz", ".pt", ".pth"):
+        return path.is_file()  # asked before opening, since opening a pipe waits for a writer
     try:
         with open(path, "rb") as file:
             header = json.loads(file.read(min(int.from_bytes(file.read(8), "little"), MAX_HEADER)))
