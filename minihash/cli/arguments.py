@@ -106,9 +106,9 @@ def parser() -> argparse.ArgumentParser:
     )
     _add_model(sub)
     text = (
-        "of an mlp or cnn, c: C99 without heap or library; numpy: a script that needs NumPy alone; "
+        "of an mlp or cnn, c: C99 without heap or library; numpy: a script of NumPy alone; onnx: "
     )
-    text += "onnx: ONNX; of any, safetensors, npz: weights for PyTorch"
+    text += "ONNX; of any, safetensors, npz: weights for PyTorch"
     forms = ("c", "numpy", "onnx", "safetensors", "npz")
     sub.add_argument("--to", choices=forms, default="c", help=text)
     text = "weights written out, not their tables and hashes, as in safetensors and npz they are"

@@ -11,7 +11,7 @@
     each              y = body(x, ...), entry by entry
     normalise         y = gamma (x - mean) / sqrt(var + eps) + beta             normalise_backward
     column_sum, add   sums over the batch, and of two gradients of one table
-    cross_entropy     the mean of -log p[label], and p, the softmax of the logits
+    cross_entropy     -log p[label] of each example, and p, the softmax of the logits
     perceptron        optional: a whole training step as one call (perceptron.py)
 
 The contract, for every backend:

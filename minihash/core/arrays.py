@@ -101,17 +101,19 @@ def normalise_backward(
 
 def cross_entropy(
     logits: np.ndarray, labels: np.ndarray, backend: str | None = None
-) -> tuple[float, np.ndarray]:
-    """The mean over the batch of -log p[label], and p, the softmax of the logits:
+) -> tuple[np.ndarray, np.ndarray]:
+    """-log p[label] of each example, and p, the softmax of the logits:
 
-        z = logits - max of each row,   s = sum of exp(z) in float64,   p = exp(z) / s
+        z = logits - max of each row,   s = sum of exp(z) in float64
+        -log p[label] = log(s) - z[label],   p = exp(z) / s
 
     logits: float (batch, classes); labels: integers (batch,), each in 0 .. classes - 1.
-    Returns nats and p, of the shape and dtype of logits. Raises TypeError or ValueError for others.
+    Returns nats, float64 (batch,), and p, of the shape and dtype of logits. Raises TypeError or
+    ValueError for others.
 
-    >>> loss, p = cross_entropy(np.zeros((1, 4)), np.array([2]))
-    >>> round(loss, 4), p
-    (1.3863, array([[0.25, 0.25, 0.25, 0.25]]))
+    >>> nats, p = cross_entropy(np.zeros((1, 4)), np.array([2]))
+    >>> nats.round(4), p
+    (array([1.3863]), array([[0.25, 0.25, 0.25, 0.25]]))
     """
     module = get_backend(backend)
     logits = floats(logits, "logits", (None, None), module)

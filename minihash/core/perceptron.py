@@ -58,8 +58,8 @@ class Perceptron(Protocol):
         """(new params, new velocity, mean loss, examples classified rightly); all are fresh.
 
         params: of all blocks, velocity: of those with a gradient, by the same names, or {} where
-        momentum is 0; x (batch, features), C-contiguous, of their dtype, at least 2 examples;
-        labels: intp (batch,), each a class. Raises ValueError or TypeError for other parameters.
+        momentum is 0; x (batch, features), of their dtype, at least 2 examples; labels: integers
+        (batch,), each a class. Raises ValueError or TypeError for others.
         """
         ...
 

@@ -21,7 +21,6 @@ from minihash.runs.config import Config
 from minihash.runs.examples import BATCH
 from minihash.runs.machine import check_memory
 from minihash.training import Training, start, steps, trained
-from minihash.training.weighted import weighted_steps
 
 KEPT = (np.float64, np.float32, np.uint8)  # dtypes of X that are not made float64
 OF_CONFIG = [
@@ -142,7 +141,7 @@ class Hashed(BaseEstimator):
             state = replace(state, optimiser=training.optimiser.init(state.params, names))
         training = replace(training, epochs=state.epoch + (1 if partial else training.epochs))
         given = network, training, state, X, y, self.standardiser_
-        for state, report in steps(*given) if weights is None else weighted_steps(*given, weights):
+        for state, report in steps(*given, weights):
             if state.batch == 0:
                 self.loss_curve_.append(report["loss"])
                 if self.verbose:

@@ -49,11 +49,11 @@ class softmax_cross_entropy:
         """
         logits = float_array(logits, "logits", (None, None))
         labels = softmax_cross_entropy.class_labels(labels, *logits.shape)
-        loss, p = core.cross_entropy(logits, labels)
+        nats, p = core.cross_entropy(logits, labels)
         if weights is not None:
             weights = float_array(weights, "weights", labels.shape)
-            loss = float(np.mean(weights * _nats(logits, labels)))
-        return loss, (p, labels, weights)
+            nats = weights * nats
+        return float(np.mean(nats)), (p, labels, weights)
 
     @staticmethod
     def backward(cache: Cache) -> np.ndarray:
@@ -130,14 +130,6 @@ class mean_squared_error:
         error, weights = cache
         dprediction = error * (2 / error.size)
         return dprediction if weights is None else dprediction * _rows(weights, dprediction)
-
-
-@np.errstate(invalid="ignore", over="ignore")  # logits that are not finite
-def _nats(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """-log p[label] of each example, float64, where p itself may have underflown."""
-    z = logits - logits.max(axis=1, keepdims=True)
-    z_label = z[np.arange(len(z)), labels].astype(np.float64)
-    return np.log(np.add.reduce(np.exp(z), axis=1, dtype=np.float64)) - z_label
 
 
 def _rows(weights: np.ndarray, like: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from minihash import core
-from minihash.checks import check_field, real_field
+from minihash.checks import check_field, float_array, real_field
 from minihash.hashes.xxh32 import U64, stream, xxh32
 from minihash.layers import Distillation, mean_squared_error, softmax_cross_entropy
 from minihash.networks.sequential import Sequential
@@ -90,7 +90,7 @@ class State:
     batch: int = 0  # batches of the current epoch that are over
     step: int = 0  # steps that are over
     loss_sum: float = 0.0  # over the examples of the current epoch so far
-    correct: int = 0  # examples classified rightly, under the cross-entropy
+    correct: float = 0  # examples classified rightly, by weight, under the cross-entropy
     seen: int = 0  # examples of the current epoch so far
     carried: dict[str, np.ndarray] = field(default_factory=dict)  # the states of a language model
 
@@ -141,6 +141,7 @@ def steps(
     x: np.ndarray,
     labels: np.ndarray | None,
     to_input: Callable[[np.ndarray, np.dtype], np.ndarray],
+    weights: np.ndarray | None = None,
 ) -> Iterator[tuple[State, dict]]:
     """Go on from `state` to the end of the last epoch; yields, after each step, the new state and a
     report of the current epoch: loss, train_accuracy (both over its examples so far; the second
@@ -150,6 +151,8 @@ def steps(
     labels: under the cross-entropy, integers (count,); under a Distillation, lessons (count,).
     Under the squared error, the targets: floats (count, outputs) of the parameters' dtype, or None
     for the inputs themselves (an autoencoder).
+    weights: how much each example counts, floats (count,), not negative, not all 0, under a loss of
+    `LOSSES`; brought to the mean 1. Loss and accuracy of the reports are weighted means, too.
     Raises TypeError or ValueError, before any step, if data or penalties do not fit the network, or
     if the state is beyond the last batch of an epoch of these data.
     """
@@ -160,13 +163,21 @@ def steps(
     def parts(epoch: int) -> list[np.ndarray]:
         return batches(len(x), training.batch_size, training.seed, epoch)
 
-    left = (training.epochs - state.epoch) * len(parts(0)) - state.batch
-    whole = whole_step(network, training, left)
+    if weights is not None:
+        if training.loss not in LOSSES:
+            raise ValueError(f"weights are for {', '.join(LOSSES)}, got {training.loss}; drop one")
+        weights = float_array(weights, "weights", (len(x),))
+        if not (np.isfinite(weights).all() and weights.min() >= 0 and weights.any()):
+            raise ValueError("weights must be finite, not negative and not all 0; correct them")
+        weights = weights / weights.mean(dtype=np.float64)
+    left = (training.epochs - state.epoch) * len(x) // training.batch_size
+    whole = whole_step(network, training, left) if weights is None else None
 
     def advance(state: State, batch: np.ndarray, rate: float) -> State:
-        inputs, wanted = to_input(x[batch], dtype), None if labels is None else labels[batch]
+        inputs = to_input(x[batch], dtype)
+        wanted, counts = (None if a is None else a[batch] for a in (labels, weights))
         new = whole and whole(state, inputs, wanted, rate)
-        return new or step(network, training, state, inputs, wanted, rate)
+        return new or step(network, training, state, inputs, wanted, rate, counts)
 
     return epochs(training, state, parts, advance, training.loss != "squared-error")
 
@@ -212,18 +223,21 @@ def step(
     x: np.ndarray,
     labels: np.ndarray | None,
     rate: float,
+    weights: np.ndarray | None = None,
 ) -> State:
-    """One training step on the batch x, labels. The state sums the loss without the penalties."""
+    """One training step on the batch x, labels. weights: of its examples, under a loss of `LOSSES`.
+    The state sums the loss without the penalties."""
     labels, loss_of = x if labels is None else labels, _loss(training.loss)
     y, caches = network.forward(state.params, x, state.step)
-    loss, cache = loss_of.forward(y, labels)
+    given = (y, labels) if weights is None else (y, labels, weights)
+    loss, cache = loss_of.forward(*given)
     grads = network.gradients(state.params, caches, loss_of.backward(cache))
     new = updated(training, state, grads, rate)
     return replace(
         new,
         params=new.params | network.running(state.params, caches),
         loss_sum=state.loss_sum + loss * len(labels),
-        correct=state.correct + correct_of(training.loss, y, labels),
+        correct=state.correct + correct_of(training.loss, y, labels, weights),
         seen=state.seen + len(labels),
     )
 
@@ -242,10 +256,15 @@ def _loss(loss: str | Distillation) -> Any:
     return loss if isinstance(loss, Distillation) else LOSSES[loss]
 
 
-def correct_of(loss: str | Distillation, y: np.ndarray, labels: np.ndarray) -> int:
-    if isinstance(loss, Distillation):
-        labels = labels["label"]
-    return int((y.argmax(axis=1) == labels).sum()) if loss != "squared-error" else 0
+def correct_of(
+    loss: str | Distillation, y: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
+) -> float:
+    """How many examples are classified rightly, each counted by its weight; 0 under the squared
+    error."""
+    if loss == "squared-error":
+        return 0
+    right = y.argmax(axis=1) == (labels["label"] if isinstance(loss, Distillation) else labels)
+    return int(right.sum()) if weights is None else float(weights[right].sum())
 
 
 def fitting_labels(

@@ -68,14 +68,13 @@ def test_sums_are_exact_and_rounded_once(backend):
 def test_the_cross_entropy_of_confident_rows(backend):
     """Each row is shifted by its own largest logit: by that of all, nothing would be left."""
     logits = np.float32([[1e4, 1e4 - 2, 0], [-200, -3e4, -202], [0, -1, np.log(3)]])
-    loss, p = core.cross_entropy(logits, np.array([1, 0, 2], np.uint8), backend)
+    nats, p = core.cross_entropy(logits, np.array([1, 0, 2], np.uint8), backend)
     e = np.exp(-2)
     expected = np.array([[1, e, 0], [1, 0, e], [1, np.exp(-1), 3]])
     expected /= expected.sum(axis=1, keepdims=True)
     assert p.dtype == np.float32 and np.allclose(p, expected, rtol=1e-6, atol=0)
-    assert np.isclose(loss, -np.log(expected[[0, 1, 2], [1, 0, 2]]).mean(), rtol=1e-6)
-    twice = core.cross_entropy(np.vstack([logits, logits]), np.array([1, 0, 2, 1, 0, 2]), backend)
-    assert np.isclose(twice[0], loss, rtol=1e-15)
+    assert nats.dtype == np.float64
+    assert np.allclose(nats, -np.log(expected[[0, 1, 2], [1, 0, 2]]), rtol=1e-6, atol=1e-7)
 
 
 @every_backend

@@ -191,6 +191,22 @@ def test_a_backend_without_whole_steps_takes_those_of_layers():
         assert core.perceptron(whole.blocks(UNIFORM), x.dtype) is None
 
 
+@pytest.mark.parametrize(
+    "x, labels, message",
+    [
+        (np.zeros((3, 39), np.float32), [0, 1, 2], r"x must have shape \(any, 40\)"),
+        (np.zeros((3, 40)), [0, 1, 2], "x must be float32"),
+        (np.zeros((3, 40), np.float32), [0, 1, 5], r"labels must lie in 0 \.\. 4, got 0 \.\. 5"),
+        (np.zeros((3, 40), np.float32), [0, 1], "a label each, got 3 and labels of shape"),
+        (np.zeros((1, 40), np.float32), [0], "at least 2 examples"),
+    ],
+)
+def test_other_examples_are_refused_before_any_loop(x, labels, message):
+    state, own = start(UNIFORM, Training()), core.perceptron(whole.blocks(UNIFORM), np.float32)
+    with pytest.raises((TypeError, ValueError), match=message):
+        own.step(state.params, state.optimiser, x, np.array(labels), 0.1, 0.9)
+
+
 def test_an_example_left_alone_is_refused_as_by_layers():
     x, labels = examples(1, np.float32)
     with pytest.raises(ValueError, match="at least 2 examples of a feature"):

@@ -5,8 +5,8 @@ from tests.mutants.mutant import Mutant
 ESTIMATOR_MUTANTS = [
     Mutant(
         "layers/losses.py",
-        "weights * _nats(logits, labels)",
-        "_nats(logits, labels)",
+        "nats = weights * nats",
+        "pass",
         "a loss without its weights",
         "tests/layers/test_weighted_losses.py -k cross_entropy",
     ),
@@ -32,15 +32,15 @@ ESTIMATOR_MUTANTS = [
         "tests/data/test_standardise.py -k weights_count",
     ),
     Mutant(
-        "training/weighted.py",
-        "weights / weights.mean(dtype=np.float64)",
-        "weights",
+        "training/loop.py",
+        "weights = weights / weights.mean(dtype=np.float64)",
+        "pass",
         "a loss as large as the weights are",
         "tests/estimators/test_classifier.py -k weights_count",
     ),
     Mutant(
         "estimators/hashed.py",
-        "steps(*given) if weights is None else weighted_steps(*given, weights)",
+        "steps(*given, weights)",
         "steps(*given)",
         "sample weights that are not told to the loop",
         "tests/estimators/test_classifier.py -k weights_count",

@@ -56,8 +56,8 @@ PLAIN = [
     ("phases", "clear(half(tables[:size], part))", "pass", "gradients of the step before", APART),
     (
         "phases",
-        "told[1] += best == labels[k]",
-        "told[1] += labels[k]",
+        "right[0] += best == labels[k]",
+        "right[0] += labels[k]",
         "not how many are right",
         WHOLE_STEP,
     ),

@@ -99,10 +99,10 @@ def column_sum(dy: Array) -> Array:
     return device.home(products.column_sum(flat(dy), *dy.shape), (dy.shape[1],), far(dy))
 
 
-def cross_entropy(logits: Array, labels: np.ndarray) -> tuple[float, Array]:
+def cross_entropy(logits: Array, labels: np.ndarray) -> tuple[np.ndarray, Array]:
     """On the host: logits are few."""
-    loss, p = plain.cross_entropy(on_host(logits), labels)
-    return loss, device.home(flat(p), p.shape, far(logits))
+    nats, p = plain.cross_entropy(on_host(logits), labels)
+    return nats, device.home(flat(p), p.shape, far(logits))
 
 
 def add(one: Array, other: Array) -> Array:

@@ -1,7 +1,9 @@
 """The cross-entropy in compiled loops.
 
-z = y - max,   s = sum of exp(z) in float64,   p = exp(z) / s,   loss = sum of log(s) - z[label]
+z = y - max,   s = sum of exp(z) in float64,   nats = log(s) - z[label],   p = exp(z) / s
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,22 +12,21 @@ from minihash.core.numba.loops import kernel
 
 
 @quietly
-def cross_entropy(y: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    p = np.empty_like(y)
-    loss = loop_of(y.dtype)(y, labels, np.empty_like(y), p)
-    return float(loss) / len(y), p
+def cross_entropy(y: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    nats, p = np.empty(len(y)), np.empty_like(y)
+    loop_of(y.dtype)(y, labels, np.empty_like(y), p, nats)
+    return nats, p
 
 
-def loop_of(dtype: np.dtype):
+def loop_of(dtype: np.dtype) -> Callable:
     """The loop for one dtype."""
     return kernel(over_rows, dtype, exponentials=exponentials)
 
 
-def over_rows(y, labels, z, p):
-    """The summed loss; z is memory of y's shape."""
-    loss = np.float64(0)
+def over_rows(y, labels, z, p, nats):
+    """z is memory of y's shape."""
     for k in range(len(y)):
-        z_k, p_k = z[k], p[k]
+        z_k = z[k]
         top = y[k, 0]
         for c in range(1, z_k.size):
             top = larger(top, y[k, c])
@@ -36,10 +37,9 @@ def over_rows(y, labels, z, p):
         p_k, total = p[k], np.float64(0)
         for c in range(p_k.size):
             total += p_k[c]
-        loss += np.log(total) - z[k, labels[k]]
+        nats[k] = np.log(total) - z[k, labels[k]]
         for c in range(p_k.size):
             p_k[c] /= p.dtype.type(total)
-    return loss
 
 
 def exponentials(z, p):

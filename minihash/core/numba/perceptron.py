@@ -26,7 +26,7 @@ from operator import is_
 
 import numpy as np
 
-from minihash.checks import parameter
+from minihash.checks import float_array, index_array, parameter
 from minihash.compile.body import bound, compiled
 from minihash.compile.jit import at_hand, njit, njit_within, quietly
 from minihash.core.numba import blas, columns, losses, phases
@@ -81,6 +81,7 @@ class Perceptron:
 
     def __init__(self, blocks: Sequence[Block], plans: list[Plan], dtype: np.dtype) -> None:
         self.dtype = dtype
+        self.shape = blocks[0].weight.shape[1], blocks[-1].weight.shape[0]
         self.names, self.trained = named(blocks)
         self.net = net_of(blocks, plans, self.names)
         self.program = program_of(self.net)
@@ -108,6 +109,14 @@ class Perceptron:
         rate: float,
         momentum: float,
     ) -> tuple[Arrays, Arrays, float, int]:
+        features, classes = self.shape
+        x = float_array(x, "x", (None, features), self.dtype)
+        labels = index_array(labels, "labels", classes)
+        if len(x) < 2 or labels.shape != x.shape[:1]:
+            raise ValueError(
+                f"a step needs at least 2 examples, with a label each, got {len(x)} and labels of "
+                f"shape {labels.shape}; correct one of them"
+            )
         if same_arrays(params, self.last[0]) and same_arrays(velocity, self.last[1]):
             p, v = self.last[2:]
         else:
@@ -116,8 +125,9 @@ class Perceptron:
         if self.buffers.shape[1] < len(x) * self.units:
             self.buffers = np.empty((6, len(x) * self.units), self.dtype)
         new_p, new_v = np.empty_like(p), np.empty_like(v)
-        turn, told, mutex = np.zeros(3, np.int64), np.zeros(2), fresh_mutex()
-        flat, memory = (p, bits(p), v, new_p, new_v), (self.buffers, *self.fixed, told)
+        turn, nats, right = np.zeros(3, np.int64), np.empty(len(x)), np.zeros(1, np.int64)
+        flat, memory = (p, bits(p), v, new_p, new_v), (self.buffers, *self.fixed, nats, right)
+        mutex = fresh_mutex()
 
         def enter() -> None:
             if turn[0] < len(self.program):
@@ -130,7 +140,7 @@ class Perceptron:
         moving = self.moving().items() if momentum else ()
         moved = velocity | {name: new_v[some] for name, some in moving}
         self.last = dict(new), dict(moved), new_p, new_v
-        return new, moved, float(told[0]) / len(x), int(told[1])
+        return new, moved, float(np.mean(nats)), int(right[0])
 
     def ready(self) -> bool:
         return at_hand(self.advance)

@@ -6,7 +6,7 @@
     flat       p and its bits, v, the new p, the new v: all parameters in a row, first those that
                have gradients
     memory     buffers (6, batch units), sums (4, units), rows (2, units), gradients, partial
-               tables, (loss, right)
+               tables; what the caller wants to know: nats (batch,), and how many are right (1,)
 
 perceptron.py gives `tiles`, `activate`, `normalise` and the like their meaning.
 """
@@ -52,7 +52,8 @@ def advance(turn, mutex, program, places, net, flat, memory, x, labels, own, rat
                 follow(layer, start, stop, batch, net, p, memory)
             elif what == LOSS:
                 y, dy = output(memory, net, batch, layer), buffer(memory, net, batch, DY, layer)
-                judge(y, labels, buffer(memory, net, batch, DA, layer), dy, memory[5])
+                p_of_y = buffer(memory, net, batch, DA, layer)
+                judge(y, labels, p_of_y, dy, memory[5], memory[6])
                 follow_back(layer, net.start[0], width, batch, net, p, memory)
             elif what == CLEAR:
                 clear(half(tables[:size], part))
@@ -209,15 +210,15 @@ def follow_back(layer, start, stop, batch, net, p, memory):
         column_sums(slope, sums, vector(g, net, BIAS, layer, start, stop), start, stop)
 
 
-def judge(y, labels, p, dy, told):
+def judge(y, labels, p, dy, nats, right):
     """The loss and its gradient."""
-    told[0] = cross_entropy(y, labels, dy, p)
+    cross_entropy(y, labels, dy, p, nats)
     for k in range(len(y)):
         best = 0
         for c in range(1, y.shape[1]):
             if y[k, c] > y[k, best] or (y[k, c] != y[k, c] and y[k, best] == y[k, best]):
                 best = c
-        told[1] += best == labels[k]
+        right[0] += best == labels[k]
         for c in range(y.shape[1]):
             dy[k, c] = (p[k, c] - real(c == labels[k])) / real(len(y))
 
