@@ -31,6 +31,7 @@ assert state.step == 1 and report["loss"] > 0
 """
 
 
+WHOLE = "from minihash.training import whole; whole.PAYS = 0\n" + STEP
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = {
     "mlp": (),
@@ -69,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     table = Table("benchmarks.startup")
 
-    def add(what: str, times: list[float], most: float) -> None:
+    def add(what: str, times: list[float], most: float | None = None) -> None:
         low, middle, high = statistics.quantiles(times, n=4)
         table.add(what, middle, most, (low, high), "s")
 
@@ -78,6 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         first, later = first_and_later("-c", STEP, later=3)
         add("first start to the end of a training step", first, 3)
         add("later start to the end of a training step", later, 1.5)
+        add("the first, as one compiled call (training/whole.py)", first_and_later("-c", WHOLE)[0])
         train = ("-m", "minihash", "train", "--epochs", "1", "--quiet")
         for model, choices in MODELS.items():
             first, later = first_and_later(*train, *choices)

@@ -3,8 +3,9 @@
     python -m benchmarks.sweeps [--json FILE] [--rounds N]
 
 Every run is a process, forked from one that has the package and the data loaded, and has one
-thread. Verified: each ends with the bits of a run by itself. Memory is what a run shares with no
-other process.
+thread, and whole steps (training/whole.py), compiled beforehand. Verified: each ends with the bits
+of a run by itself. Memory is what a run shares with no other process. Beside it the machine's own
+limit: as many processes that multiply matrices of these sizes by BLAS, and do nothing else.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import hashlib
 import os
 import sys
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from benchmarks.measure import Table, alternate, ratio
 from minihash import core
 from minihash.data import Dataset, load
 from minihash.networks.arbnet import arbnet
-from minihash.training import Training, start, steps
+from minihash.training import Training, start, steps, whole
 
 RUNS, EPOCHS = 8, 5
 
@@ -35,7 +37,23 @@ def run(seed: int, data: Dataset) -> bytes:
     return digest.digest()
 
 
-def forked(seed: int, data: Dataset, cores: set[int]) -> tuple[int, int]:
+def multiply(seed: int, data: Dataset) -> bytes:
+    """As many products of the first layer as a run has steps, forward and backward."""
+    rng = np.random.default_rng(seed)
+    x, V, dy = (rng.standard_normal(s, np.float32) for s in ((50, 784), (784, 200), (50, 200)))
+
+    def products() -> None:
+        for _ in range(EPOCHS * len(data.x_train) // len(x)):
+            np.matmul(x, V)
+            np.matmul(x.T, dy)
+
+    core.run([products])  # BLAS on one thread
+    return hashlib.sha256().digest()
+
+
+def forked(
+    seed: int, data: Dataset, cores: set[int], work: Callable[[int, Dataset], bytes] = run
+) -> tuple[int, int]:
     """A process on these cores: its number, and where its digest and bytes can be read."""
     read, write = os.pipe()
     child = os.fork()
@@ -44,7 +62,7 @@ def forked(seed: int, data: Dataset, cores: set[int]) -> tuple[int, int]:
         return child, read
     os.sched_setaffinity(0, cores)
     core.set_threads(1)
-    os.write(write, run(seed, data) + own_memory().to_bytes(8, "little"))
+    os.write(write, work(seed, data) + own_memory().to_bytes(8, "little"))
     os._exit(0)
 
 
@@ -77,6 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("two cores and Linux are needed: nothing was timed")
         return table.finish(options.json)
     data = load("digits")
+    whole.PAYS = 0
     with core.use_threads(1):
         alone = [run(seed, data) for seed in range(RUNS)]
     last: list[tuple[bytes, int]] = []
@@ -96,6 +115,16 @@ def main(arguments: list[str] | None = None) -> int:
     note = f"{np.median(times['at once']):.2f} s beside {np.median(times['one by one']):.2f} s"
     what = f"{RUNS} runs at once on two cores / one by one on one"
     table.add(what, middle, 1 / 1.9, tuple(spread), note=note)
+    sides = {
+        "at once": lambda: results([forked(k, data, set(cores), multiply) for k in range(RUNS)]),
+        "one by one": lambda: [
+            results([forked(k, data, {cores[0]}, multiply)]) for k in range(RUNS)
+        ],
+    }
+    times = alternate(sides, options.rounds)
+    middle, *spread = ratio(times["at once"], times["one by one"])
+    note = f"{np.median(times['at once']):.2f} s beside {np.median(times['one by one']):.2f} s"
+    table.add("the same of products alone", middle, None, tuple(spread), note=note)
     most = max(size for _, size in last) / 2**20
     table.add("memory of a run that no other has", most, 30, unit="MB")
     return table.finish(options.json)

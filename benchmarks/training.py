@@ -5,7 +5,8 @@
 At batches of 128 and of 50, ours beside PyTorch with `table[index]`, beside PyTorch's plain dense
 net of the same shape (the same batches and standardised inputs, SGD with momentum, on the same
 threads), and beside what a user without a framework has: scikit-learn's dense MLPClassifier, ReLU,
-without BatchNorm. Verified first: in float64 the losses of our first steps and of the
+without BatchNorm; and beside ours operation by operation, as other networks train
+(training/whole.py). Verified first: in float64 the losses of our first steps and of the
 `table[index]` twin's agree, and scikit-learn's loss falls.
 """
 
@@ -13,6 +14,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from functools import partial
+from unittest import mock
 
 import numpy as np
 
@@ -25,6 +27,7 @@ from minihash.training import Training, batches, start, steps, whole
 SIZES = (784, 200, 200, 10)
 BATCHES = (128, 50)
 NAMES = {
+    "by operations": "operation by operation",
     "table[index]": "PyTorch, table[index]",
     "dense": "PyTorch, dense",
     "scikit-learn": "scikit-learn, dense",
@@ -128,6 +131,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     whole.PAYS = 0  # steps are compiled beforehand, as all kernels here are
     table = Table("benchmarks.training")
+
+    def by_operations(data: Dataset, size: int) -> list[float]:
+        with mock.patch("minihash.training.loop.whole_step", lambda *_: None):
+            return ours(data, size, np.float32)
+
     for size in BATCHES:
         mine, twin = ours(data, size, np.float64, 5), pytorch(data, size, True, np.float64, 5)
         if not np.allclose(mine, twin, rtol=1e-9):
@@ -137,12 +145,14 @@ def main(arguments: list[str] | None = None) -> int:
             raise SystemExit("scikit-learn's loss does not fall, not timed")
         sides: dict[str, Callable[[], object]] = {
             "ours": partial(ours, data, size, np.float32),
+            "by operations": partial(by_operations, data, size),
             "table[index]": partial(pytorch, data, size, True, np.float32),
             "dense": partial(pytorch, data, size, False, np.float32),
             "scikit-learn": other,
         }
         times = alternate(sides, options.rounds)
-        for side, most in TARGETS[size].items():
+        for side in NAMES:
+            most = TARGETS[size].get(side)
             middle, *spread = ratio(times["ours"], times[side])
             note = f"{np.median(times['ours']):.2f} s beside {np.median(times[side]):.2f} s"
             what = f"epoch of {data.name}, batch {size} / {NAMES[side]}"

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from minihash.hashes import Identity, Modulus, Uniform
-from minihash.layers import ELU, BatchNorm1d, Dense
+from minihash.layers import ELU, BatchNorm1d, Dense, Distillation
+from minihash.layers.distillation import lessons
 from minihash.networks.arbnet import arbnet
 from minihash.networks.sequential import Sequential
 from minihash.training import Training, batches, start, steps
@@ -152,6 +153,27 @@ def rates_of(schedule, epochs):
     reports = [report for _, report in run]
     assert [report["rate"] for report in reports] == recorder.rates
     return recorder.rates, reports
+
+
+@pytest.mark.parametrize(
+    "weights, loss, message",
+    [
+        (np.ones(9), "cross-entropy", r"weights must have shape \(20,\), got \(9,\)"),
+        (np.ones(20, int), "cross-entropy", "weights must be float32 or float64"),
+        (np.zeros(20), "cross-entropy", "not all 0"),
+        (np.r_[-1.0, np.ones(19)], "cross-entropy", "not negative"),
+        (np.r_[np.nan, np.ones(19)], "cross-entropy", "must be finite"),
+        (np.ones(20), Distillation(), "weights are for cross-entropy, squared-error, got"),
+    ],
+)
+def test_other_weights_are_refused_before_any_step(weights, loss, message):
+    network, (x, labels) = small_network(), examples(20)
+    training = Training(1, 10, loss=loss)
+    if loss != "cross-entropy":
+        labels = lessons(labels, np.zeros((20, 3)))
+    state = start(network, training)
+    with pytest.raises((TypeError, ValueError), match=message):
+        steps(network, training, state, x, labels, to_input, weights)
 
 
 def test_the_plateau_drives_the_rate_by_the_training_accuracy():
