@@ -11,8 +11,9 @@ A run that fails is told and not recorded: the next sweep tries it again.
 """
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from minihash.experiments.grid import WHERE, identity, seedless, without
@@ -101,11 +102,14 @@ def loaded(configs: Sequence[Config], download: bool = False) -> Data:
 
 def rehearse(configs: Sequence[Config], data: Data) -> None:
     """One step of each run, seeds apart: it refuses what does not fit before anything is computed,
-    tells each warning once, and compiles the kernels that forked processes then have.
+    tells each warning once, and compiles the kernels that forked processes then have; whole steps
+    (training/whole.py), too, where they pay over all seeds.
 
     Raises ValueError, TypeError and MemoryError as `fit` does."""
     told: set[str] = set()
-    for config in {seedless(config): config for config in configs}.values():
+    seeds = Counter(map(seedless, configs))
+    for kind, config in {seedless(config): config for config in configs}.items():
+        config = replace(config, epochs=config.epochs * seeds[kind])
         with warnings.catch_warnings(record=True) as caught, machine(config.backend, 1):
             warnings.simplefilter("always", UserWarning)
             run, rest, _ = begun(config, *data[source(config)])

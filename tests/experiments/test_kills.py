@@ -97,12 +97,12 @@ def test_killed_again_and_again_it_gives_the_same_runs(here, whole):
 
 def test_a_killed_worker_in_the_middle_loses_nothing(here, whole):
     path = here / "runs.jsonl"
-    process = begun(path)
-    wait_for(lambda: lines(path) == 1)
-    for number in children(process)[:1]:
-        os.kill(number, signal.SIGKILL)
-    assert process.wait(120) == 0, process.stderr.read()
-    process.stderr.close()
+    with begun(path) as process:
+        wait_for(lambda: lines(path))
+        worker, *_ = children(process)
+        os.kill(worker, signal.SIGKILL)
+        said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
     assert bits(read(path)) == whole
 
 
@@ -110,7 +110,7 @@ def test_a_killed_worker_in_the_middle_loses_nothing(here, whole):
 def test_a_sweep_that_is_told_to_stop_goes_on_later(number, here, whole):
     path = here / "runs.jsonl"
     process = begun(path, start_new_session=True)
-    wait_for(lambda: lines(path) >= 1)
+    wait_for(lambda: lines(path))
     staff = children(process)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does
@@ -128,12 +128,16 @@ def test_a_sweep_that_is_told_to_stop_goes_on_later(number, here, whole):
 
 def test_two_sweeps_at_once_on_one_file(here, whole):
     path = here / "runs.jsonl"
-    first = begun(path)
-    wait_for(lambda: lines(path) >= 1)
-    second = begun(path)
-    said = second.communicate(timeout=60)[1]
-    assert second.returncode == 2 and "another sweep writes to" in said
-    assert first.wait(120) == 0
-    first.stderr.close()
+    with begun(path) as first:
+        wait_for(lambda: lines(path))
+        first.send_signal(signal.SIGSTOP)  # it is not over before the second begins
+        try:
+            second = begun(path)
+            said = second.communicate(timeout=60)[1]
+        finally:
+            first.send_signal(signal.SIGCONT)
+        assert second.returncode == 2 and "another sweep writes to" in said
+        first.communicate(timeout=120)
+    assert first.returncode == 0
     assert bits(read(path)) == whole
     assert all(json.loads(line) for line in path.read_text().splitlines())

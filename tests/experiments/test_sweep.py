@@ -18,8 +18,9 @@ from minihash.experiments.ledger import read
 from minihash.experiments.mapped import Mapped
 from minihash.experiments.outcome import load, outcome
 from minihash.experiments.progress import Shown
-from minihash.experiments.sweep import loaded, one_after_another, sweep
+from minihash.experiments.sweep import loaded, one_after_another, rehearse, sweep
 from minihash.runs.config import Config
+from minihash.training import loop
 
 pytestmark = pytest.mark.usefixtures("here")
 GRID = expand({"hash": ["uniform", "identity"], "hidden": [(7,)], "epochs": [2], "seed": range(2)})
@@ -168,6 +169,14 @@ def test_a_warning_is_told_once_for_all_runs(here):
         sweep(grid, Path("runs.jsonl"), lambda *_: ())
     texts = [str(w.message) for w in caught if "rows of its virtual weight" in str(w.message)]
     assert len(texts) == len(set(texts)) > 0
+
+
+def test_a_whole_step_is_compiled_before_the_forks_where_it_pays_over_all_seeds(monkeypatch):
+    """1,797 digits in batches of 50: 35 steps an epoch, 2 epochs, two seeds of each hash."""
+    asked = []
+    monkeypatch.setattr(loop, "whole_step", lambda *given: asked.append(given[-1]))
+    rehearse(GRID, loaded(GRID))
+    assert asked == [4 * len(load(GRID[0])[0].x_train) // 50] * 2
 
 
 def test_a_fork_is_taken_where_no_thread_could_hold_a_lock():

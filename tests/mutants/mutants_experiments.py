@@ -79,6 +79,13 @@ EXPERIMENT_MUTANTS = [
         f"{SWEEP} -k other_data",
     ),
     Mutant(
+        "experiments/sweep.py",
+        "config.epochs * seeds[kind]",
+        "config.epochs",
+        "whole steps by the steps of one run",
+        f"{SWEEP} -k over_all_seeds",
+    ),
+    Mutant(
         "runs/train.py",
         "after_epoch(run, report, data, held), time",
         "after_epoch(run, report, data, None), time",
