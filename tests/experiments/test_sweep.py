@@ -172,7 +172,7 @@ def test_a_warning_is_told_once_for_all_runs(here):
 
 
 def test_a_whole_step_is_compiled_before_the_forks_where_it_pays_over_all_seeds(monkeypatch):
-    """1,797 digits in batches of 50: 35 steps an epoch, 2 epochs, two seeds of each hash."""
+    """Two seeds of each hash, two epochs in batches of 50."""
     asked = []
     monkeypatch.setattr(loop, "whole_step", lambda *given: asked.append(given[-1]))
     rehearse(GRID, loaded(GRID))
