@@ -14,7 +14,8 @@ counts there. The paper tuned all hyperparameters, and does not say to what; tem
 half of the loss for the teacher are our own choice, and so are 150 epochs of RECT's 1,200 examples.
 All begin at the scale that the full network has, RER too.
 
-"Plain" is the same with bytes / 255, not standardised, and free biases, as the repetition has them.
+"Plain" is the same with inputs bytes / 255, not standardised; how the repetition scales them is not
+known.
 "Released" is the protocol of the authors' code: bytes / 255, rate 0.1 / (1 + 1e-4 steps), momentum
 0.9 damped by 0.9, a fifth held out, and 50 of its 1000 epochs.
 """
@@ -50,8 +51,8 @@ SEEDS = {"seed": range(3)}
 SPARSE = {"hash": ["sparse"], "scope": ["layer"], "bias": ["hashed"]}
 LOW_RANK = {"source": ["lowrank"], "hash": ["identity"], "bias": ["free"]}
 HASHED = {"hash": ["hashednets"], "bias": ["hashed"]}
-PLAIN = {"standardise": ["none"], "bias": ["free"]}
-RELEASED = {"standardise": ["none"], "lr": [0.1], "momentum": [0.9], "dampening": [0.9]}
+PLAIN = {"standardise": ["none"]}
+RELEASED = {**PLAIN, "lr": [0.1], "momentum": [0.9], "dampening": [0.9]}
 RELEASED |= {"decay": [1e-4], "validation": [0.2]}
 # Test error in percent by part, of the public repetition: one seed.
 REPEATED = {
