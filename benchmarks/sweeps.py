@@ -1,16 +1,19 @@
-"""Many small runs: eight of the 4,000 embedded digits, at once on two cores and one by one on one.
+"""Many small runs: eight of the 4,000 embedded digits, on two cores and one by one on one.
 
     python -m benchmarks.sweeps [--json FILE] [--rounds N]
 
 Every run is a process, forked from one that has the package and the data loaded, and has one
-thread, and whole steps (training/whole.py), compiled beforehand. Verified: each ends with the bits
-of a run by itself. Memory is what a run shares with no other process. Beside it the machine's own
-limit: as many processes that multiply matrices of these sizes by BLAS, and do nothing else.
+thread, and whole steps (training/whole.py), compiled beforehand. On two cores there are two at a
+time, as `minihash sweep` has them, or all eight at once, which share caches. Verified: each ends
+with the bits of a run by itself. Memory is what a run shares with no other process. Beside it the
+machine's own limit: as many processes that multiply matrices of these sizes by BLAS, and do nothing
+else.
 """
 
 import argparse
 import hashlib
 import os
+import select
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -73,15 +76,23 @@ def own_memory() -> int:
     return sum(int(kilobytes) for _, kilobytes, _ in lines) * 1024
 
 
-def results(children: list[tuple[int, int]]) -> list[tuple[bytes, int]]:
-    """The digest and the bytes of each."""
-    found = []
-    for child, read in children:
-        with os.fdopen(read, "rb") as pipe:
-            text = pipe.read()
-        os.waitpid(child, 0)
-        found.append((text[:-8], int.from_bytes(text[-8:], "little")))
-    return found
+def results(
+    data: Dataset, cores: set[int], most: int, work: Callable[[int, Dataset], bytes] = run
+) -> list[tuple[bytes, int]]:
+    """The digest and the bytes of each run, of which so many are done at a time."""
+    waiting, found = deque(range(RUNS)), {}
+    running: dict[int, tuple[int, int]] = {}
+    while waiting or running:
+        while waiting and len(running) < most:
+            child, read = forked(waiting[0], data, cores, work)
+            running[read] = waiting.popleft(), child
+        for read in select.select([*running], [], [])[0]:
+            seed, child = running.pop(read)
+            with os.fdopen(read, "rb") as pipe:
+                text = pipe.read()
+            os.waitpid(child, 0)
+            found[seed] = text[:-8], int.from_bytes(text[-8:], "little")
+    return [found[seed] for seed in range(RUNS)]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,35 +109,35 @@ def main(arguments: list[str] | None = None) -> int:
     whole.PAYS = 0
     with core.use_threads(1):
         alone = [run(seed, data) for seed in range(RUNS)]
-    last: list[tuple[bytes, int]] = []
+    largest = 0
 
-    def at_once() -> None:
-        last[:] = results([forked(seed, data, set(cores)) for seed in range(RUNS)])
-
-    def one_by_one() -> None:
-        found = [results([forked(seed, data, {cores[0]})])[0] for seed in range(RUNS)]
+    def checked(cores: set[int], most: int) -> None:
+        nonlocal largest
+        found = results(data, cores, most)
         if [digest for digest, _ in found] != alone:
-            raise SystemExit("a run by itself ends with other bits, not timed")
+            raise SystemExit(f"{most} runs at a time end with other bits than one by itself")
+        largest = max(largest, *(size for _, size in found))
 
-    times = alternate({"at once": at_once, "one by one": one_by_one}, options.rounds)
-    if [digest for digest, _ in last] != alone:
-        raise SystemExit("runs at once end with other bits")
-    middle, *spread = ratio(times["at once"], times["one by one"])
-    note = f"{np.median(times['at once']):.2f} s beside {np.median(times['one by one']):.2f} s"
-    what = f"{RUNS} runs at once on two cores / one by one on one"
-    table.add(what, middle, 1 / 1.9, tuple(spread), note=note)
+    def add(what: str, times: dict[str, list[float]], name: str, target: float | None) -> None:
+        middle, *spread = ratio(times[name], times["one by one"])
+        note = f"{np.median(times[name]):.2f} s beside {np.median(times['one by one']):.2f} s"
+        table.add(what, middle, target, tuple(spread), note=note)
+
     sides = {
-        "at once": lambda: results([forked(k, data, set(cores), multiply) for k in range(RUNS)]),
-        "one by one": lambda: [
-            results([forked(k, data, {cores[0]}, multiply)]) for k in range(RUNS)
-        ],
+        "two at a time": lambda: checked({*cores}, 2),
+        "all at once": lambda: checked({*cores}, RUNS),
+        "one by one": lambda: checked({cores[0]}, 1),
     }
     times = alternate(sides, options.rounds)
-    middle, *spread = ratio(times["at once"], times["one by one"])
-    note = f"{np.median(times['at once']):.2f} s beside {np.median(times['one by one']):.2f} s"
-    table.add("the same of products alone", middle, None, tuple(spread), note=note)
-    most = max(size for _, size in last) / 2**20
-    table.add("memory of a run that no other has", most, 30, unit="MB")
+    for name in ("two at a time", "all at once"):
+        add(f"{RUNS} runs {name} on two cores / one by one on one", times, name, 1 / 1.9)
+    sides = {
+        "two at a time": lambda: results(data, {*cores}, 2, multiply),
+        "one by one": lambda: results(data, {cores[0]}, 1, multiply),
+    }
+    times = alternate(sides, options.rounds)
+    add("two at a time, of products alone", times, "two at a time", None)
+    table.add("memory of a run that no other has", largest / 2**20, 30, unit="MB")
     return table.finish(options.json)
 
 
