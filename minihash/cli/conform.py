@@ -5,20 +5,19 @@ import sys
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 
 from minihash import core
 from minihash.checks import counted
 from minihash.cli import terminal
-from minihash.conformance import LEVELS, Report, ask, cases, engine, program
+from minihash.conformance import LEVELS, Case, Report, ask, cases, engine, program
 from minihash.experiments.processes import cores
 
 MEANING = ("XXH32", "hashes", "core", "layers", "training", "files")
-
-
-PARTS = ((0, 1, 2, 4, 5), (3,))  # levels that are asked at once, where there are two cores
 
 
 def selftest(args: Namespace) -> int:
@@ -41,18 +40,21 @@ def selftest(args: Namespace) -> int:
 
 def answered(backend: str) -> list[Report]:
     """All cases, by minihash on this backend. One that compiles does so in two processes, since
-    compilers hold a lock."""
+    compilers hold a lock; cases that compile the same go together."""
     if backend == "numpy" or cores() < 2:
-        return of_levels(backend, LEVELS)
+        return of_cases(backend, cases())
+    alike: dict[object, list[Case]] = {}
+    for case in cases():
+        names = sorted(name.partition(":")[2] for name in case.needs)
+        alike.setdefault((case.level, *names), []).append(case)
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        parts = pool.map(of_levels, (backend,) * len(PARTS), PARTS)
-        return [report for part in parts for report in part]
+        return [*chain(*pool.map(partial(of_cases, backend), alike.values()))]
 
 
-def of_levels(backend: str, levels: Collection[int]) -> list[Report]:
-    """The cases of some levels."""
+def of_cases(backend: str, some: Iterable[Case]) -> list[Report]:
+    """What came of them."""
     with core.use(backend):
-        return list(ask(cases(levels), engine.answer))
+        return [*ask(some, engine.answer)]
 
 
 def conform(args: Namespace) -> int:
