@@ -80,7 +80,9 @@ class _Program:
 
 def _number(value: float, kind: str) -> str:
     """A literal of this type: of floats to the bit."""
-    return str(value) if isinstance(value, int) else float(value).hex() + "f" * (kind == "float")
+    if isinstance(value, int):
+        return f"{value}u" if value >= 2**63 else str(value)
+    return float(value).hex() + "f" * (kind == "float")
 
 
 def _told(text: str) -> str:

@@ -29,7 +29,7 @@ class Quantile(Hash):
     """The quantile of Dirichlet(alpha) at an identifier's place among all of them.
 
     domain: how many identifiers there are, 1 .. 2^52. alpha > 0, infinity allowed.
-    Raises TypeError or ValueError for anything else. Keeps 8 bytes for each bucket.
+    Raises TypeError or ValueError for anything else. Keeps 16 bytes for each bucket.
 
     >>> Quantile(4, domain=8, alpha=1.0).bucket(range(8))
     array([0, 1, 1, 1, 2, 2, 3, 3])
@@ -55,9 +55,10 @@ class Quantile(Hash):
 
     @staticmethod
     def place(word, state):
-        """The last k with start_k <= word, by halving; unused entries start where the next does."""
-        length, starts = state
-        k = word * U64(0)
+        """The last k with start_k <= word, by halving from where its cell of identifiers begins;
+        unused entries start where the next does."""
+        _, length, shift, first, starts = state
+        k = first[word >> shift]
         while length > U64(1):
             half = length >> U64(1)
             k = k + half * U64(starts[k + half] <= word)
@@ -65,7 +66,17 @@ class Quantile(Hash):
         return k
 
     def constants(self) -> tuple:
-        return U64(self.buckets), self.starts()
+        """Cells are 2^shift identifiers, at most one for each bucket. length: the most entries that
+        one may choose from; first: which is the first of these."""
+        starts = self.starts()
+        shift = max((self.domain - 1).bit_length() - self.buckets.bit_length() + 1, 0)
+        edges = np.arange(((self.domain - 1) >> shift) + 2, dtype=np.uint64) << U64(shift)
+        first = np.searchsorted(starts, edges[:-1], "right") - 1
+        last = np.searchsorted(starts, edges[1:] - U64(1), "right") - 1
+        length = int((last - first).max()) + 1
+        beyond = np.full(length, self.domain, np.uint64)  # where no identifier comes
+        starts = np.concatenate([starts, beyond])
+        return U64(self.buckets), U64(length), U64(shift), first.astype(np.uint64), starts
 
     def starts(self) -> np.ndarray:
         """The first identifier of each bucket, uint64 (n,); each step is one of IEEE float64.

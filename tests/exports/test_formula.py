@@ -197,6 +197,19 @@ def test_a_subclass_is_read_by_its_own_bodies():
     assert (rule.bucket(ids) != Uniform(9).bucket(ids)).any()
 
 
+def of_array(i, residue, state):
+    return U64(state[1][i % U64(3)] >> U64(60))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_constants_of_64_bits(way, tmp_path):
+    words = np.array([2**64 - 1, 2**63, 2**63 - 1], np.uint64)
+    own = {"draw": staticmethod(of_array), "constants": lambda self: (U64(self.buckets), words)}
+    rule = type("Wide", (Own,), own)(16)
+    V = WAYS[way](matrix(rule, 0, SHAPE), tmp_path, np.eye(SHAPE[1], dtype=np.float32)).T
+    np.testing.assert_array_equal(V.reshape(-1), np.tile([16, 9, 8], V.size // 3))
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_views_of_one_table(way, tmp_path):
     """A weight, its transpose, rows of it, and biases out of the same table."""

@@ -156,6 +156,20 @@ HASH_MUTANTS = [
     ),
     Mutant(
         "hashes/quantile.py",
+        "(last - first).max()) + 1",
+        "(last - first).max())",
+        "the last entry of a full cell not looked at",
+        vectors("quantile"),
+    ),
+    Mutant(
+        "hashes/quantile.py",
+        'edges[:-1], "right"',
+        'edges[1:], "right"',
+        "cells that begin where they end",
+        vectors("quantile"),
+    ),
+    Mutant(
+        "hashes/quantile.py",
         "float(self.domain) + 0.5",
         "float(self.domain)",
         "starts rounded down",
