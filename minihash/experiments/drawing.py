@@ -48,14 +48,18 @@ def empty(path: Path, size: tuple[float, float]) -> Any:
 
 
 def write(path: Path, figure: Any) -> None:
-    """Write a figure, atomically; the SVG files of equal ones are equal. Raises OSError as
-    `atomic_write` does."""
+    """Write a figure, atomically; the SVG files of equal ones are equal. A PNG has 256 colours: a
+    third of the bytes. Raises OSError as `atomic_write` does."""
     import matplotlib
+    from PIL import Image  # which matplotlib needs, too
 
     kind, content = suffix(path), io.BytesIO()
     plain = {"metadata": {"Date": None}} if kind == "svg" else {}
-    with matplotlib.rc_context({"svg.hashsalt": "minihash"}):
+    with matplotlib.rc_context({"svg.hashsalt": "minihash", "svg.fonttype": "none"}):
         figure.savefig(content, format=kind, **plain)
+    if kind == "png":
+        drawn, content = Image.open(content).convert("RGB"), io.BytesIO()
+        drawn.quantize().save(content, "png", optimize=True)
     atomic_write(path, content.getvalue())
 
 

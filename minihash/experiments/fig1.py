@@ -46,11 +46,11 @@ def claims(found: list[dict]) -> list[Claim]:
 
 
 def csv(found: list[dict]) -> str:
-    """A line an entry."""
-    lines = ["alpha,seed,entry,p"]
+    """A line a draw: its entropy, then p of each entry."""
+    lines = [",".join(["alpha", "seed", "entropy", *(f"p{k}" for k in range(ENTRIES))])]
     for draw in found:
-        own = f"{draw['alpha']:g},{draw['seed']}"
-        lines += [f"{own},{k},{p:.4g}" for k, p in enumerate(draw["p"].tolist())]
+        own = f"{draw['alpha']:g},{draw['seed']},{draw['entropy']:.6g}"
+        lines.append(",".join([own, *(f"{p:.3g}" for p in draw["p"].tolist())]))
     return "\n".join(lines) + "\n"
 
 

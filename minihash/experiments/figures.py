@@ -103,7 +103,8 @@ def reproduce(
         return Reproduced((), (path,), swept)
     records = list(swept.records)
     claims = figure.claims(records, dataset)
-    texts = {".csv": as_csv(rows(records)), ".md": f"{markdown(claims)}\n\n{figure.table(records)}"}
+    said = f"{markdown(claims)}\n\n{figure.table(records)}"
+    texts = {".csv": as_csv(rows(records), every=False), ".md": said}
     files = _written(folder / f"{name}-{dataset}", figure, records, texts)
     return Reproduced(tuple(claims), (path, *files), swept)
 

@@ -59,15 +59,21 @@ def value(record: dict, name: str | None = None) -> float:
     >>> value({"config": config, "metrics": [first, second]})
     0.8
     """
-    name, lines = name or metric(record), record["metrics"]
-    model = KINDS[record["config"]["model"]].model
-    if record["config"].get("validation") is not None:
-        chosen = next(n for n in named(dict.fromkeys(model.METRICS)) if n in lines[0])
-        sign = 1 if model.RISES else -1
-        worth = [-math.inf if line[chosen] is None else sign * line[chosen] for line in lines]
-        lines = [lines[int(np.argmax(worth))]]
-    found = lines[-1][name]
+    found = counted(record)[name or metric(record)]
     return math.nan if found is None else found
+
+
+def counted(record: dict) -> dict:
+    """The metrics of the epoch that counts: the last, or with examples held out the one that does
+    best on them."""
+    lines = record["metrics"]
+    if record["config"].get("validation") is None:
+        return lines[-1]
+    model = KINDS[record["config"]["model"]].model
+    chosen = next(n for n in named(dict.fromkeys(model.METRICS)) if n in lines[0])
+    sign = 1 if model.RISES else -1
+    worth = [-math.inf if line[chosen] is None else sign * line[chosen] for line in lines]
+    return lines[int(np.argmax(worth))]
 
 
 def figure(record: dict) -> str:
@@ -168,8 +174,9 @@ def _cell(values: Sequence[float]) -> str:
     return f"{np.mean(values):.4f}{spread}"
 
 
-def as_csv(found: Sequence[Row]) -> str:
-    """A line a run and epoch: the choices that differ, the seed, the epoch, and all metrics."""
+def as_csv(found: Sequence[Row], every: bool = True) -> str:
+    """A line a run and epoch: the choices that differ, the seed, the epoch, and all metrics.
+    every: of all epochs, not of the one that counts alone."""
     metrics = dict.fromkeys(
         name for row in found for r in row.records for line in r["metrics"] for name in line
     )
@@ -183,7 +190,7 @@ def as_csv(found: Sequence[Row]) -> str:
         for record in row.records:
             own = [*row.choices.values(), record["config"]["seed"]]
             own += [repr(entropy(record))] if entropies else []
-            for line in record["metrics"]:
+            for line in record["metrics"] if every else [counted(record)]:
                 writer.writerow([*own, line["epoch"], *(line.get(name) for name in shown)])
     return stream.getvalue()
 

@@ -15,6 +15,7 @@ from minihash.hashes import HASHES
 from minihash.runs.config import Config
 
 pytest.importorskip("matplotlib")
+Image = pytest.importorskip("PIL.Image")
 pytestmark = pytest.mark.usefixtures("here")
 TINY = {"hidden": [(6,)], "epochs": [1], "compression": [0.1, 0.5], "seed": [0, 1]}
 
@@ -46,8 +47,10 @@ def test_a_figure_is_made_whole(name, monkeypatch, capsys):
     }
     assert len(read(folder / f"{kind}-digits.jsonl")) == 12
     assert len((folder / f"{base}.csv").read_text().splitlines()) == 13
-    assert (folder / f"{base}.png").read_bytes().startswith(b"\x89PNG")
-    assert "</svg>" in (folder / f"{base}.svg").read_text()
+    with Image.open(folder / f"{base}.png") as drawn:
+        assert drawn.format == "PNG" and len(drawn.getcolors()) > 20
+    svg = (folder / f"{base}.svg").read_text()
+    assert "</svg>" in svg and ">test accuracy</text>" in svg  # as letters
     said, table = (folder / f"{base}.md").read_text().split("\n\n")
     assert len(table.splitlines()) == 2 + 3  # places, of two sparsities in two columns
     assert table.splitlines()[0] == "| test accuracy | sparsity 0.1 | sparsity 0.5 |"
@@ -72,8 +75,12 @@ def test_figures_2_and_3_are_made_of_the_same_runs(monkeypatch):
 def test_figure_1_shows_p_and_its_entropy(capsys):
     assert main(["reproduce", "fig1", "--out", "one"]) == 0
     assert "yes" in capsys.readouterr().out
-    lines = Path("one/fig1.csv").read_text().splitlines()
-    assert len(lines) == 1 + len(fig1.ALPHAS) * fig1.SEEDS * fig1.ENTRIES
+    lines = [line.split(",") for line in Path("one/fig1.csv").read_text().splitlines()]
+    assert len(lines) == 1 + len(fig1.ALPHAS) * fig1.SEEDS
+    for line, drawn in zip(lines[1:], fig1.draws(), strict=True):
+        alpha, seed, entropy, *p = map(float, line)
+        assert (alpha, seed) == (drawn["alpha"], drawn["seed"])
+        np.testing.assert_allclose([entropy, *p], [drawn["entropy"], *drawn["p"]], rtol=6e-3)
     assert Path("one/fig1.svg").exists()
     most = max(draw["entropy"] for draw in fig1.draws())
     assert most < np.log(fig1.ENTRIES) < most + 0.01

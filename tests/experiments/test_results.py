@@ -95,6 +95,17 @@ def test_csv_has_a_line_a_run_and_epoch():
     }
 
 
+def test_csv_of_the_epoch_that_counts():
+    lines = list(csv.DictReader(io.StringIO(as_csv(rows(SOME), every=False))))
+    assert [line["epoch"] for line in lines] == ["2"] * 3
+    held = [{"epoch": k, "validation_accuracy": v} for k, v in ((1, 0.5), (2, 0.9), (3, 0.7))]
+    run = record([0.5, 0.6, 0.7])
+    run["config"]["validation"] = 0.1
+    run["metrics"] = [{**a, **b} for a, b in zip(run["metrics"], held, strict=True)]
+    (line,) = csv.DictReader(io.StringIO(as_csv(rows([run]), every=False)))
+    assert (line["epoch"], float(line["test_accuracy"])) == ("2", value(run))
+
+
 def test_curves_share_one_scale():
     one, two = np.array([0.0, 0.5, np.nan]), np.array([1.0])
     drawn = _curves([one, two])
