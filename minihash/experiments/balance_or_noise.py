@@ -23,7 +23,7 @@ repeat in turns, which is another question (repeats.py).
 
 import math
 
-from minihash.experiments.claims import Claim, better, by_sparsities, by_sparsity
+from minihash.experiments.claims import Claim, by_sparsities, by_sparsity, in_pairs
 from minihash.experiments.drawing import panels_of
 from minihash.experiments.grid import Axes
 
@@ -82,7 +82,7 @@ def claims(records: list[dict], dataset: str) -> list[Claim]:
             ("runs are better than noise, uneven", "quantile, uneven", "uniform"),
             ("turns are better than runs", "modulus", "quantile, even"),
         ):
-            found.append(better(says, name, cells[ours], cells[theirs]))
+            found.append(in_pairs(says, name, cells[ours], cells[theirs]))
     return found
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minihash.experiments.claims import Claim, better, by_sparsities, by_sparsity, rising
+from minihash.experiments.claims import Claim, by_sparsities, by_sparsity, in_pairs, rising
 from minihash.experiments.drawing import families
 from minihash.experiments.grid import Axes
 from minihash.hashes import balance
@@ -92,7 +92,7 @@ def claims(records: list[dict], dataset: str) -> list[Claim]:
     found += rising("accuracy falls with the offset", plain, near)
     own = by_sparsity(signed)
     for name, runs in by_sparsity(plain).items():
-        found.append(better("signs help", name, own[name], runs))
+        found.append(in_pairs("signs help", name, own[name], runs))
     return found
 
 

@@ -11,7 +11,7 @@ Under the uniform hash. A choice matters where the difference to the default is 
 over both sparsities and all seeds, in pairs.
 """
 
-from minihash.experiments.claims import LEVEL, Claim, better, by_sparsities
+from minihash.experiments.claims import Claim, by_sparsities, in_pairs
 from minihash.experiments.drawing import panels_of
 from minihash.experiments.grid import Axes
 from minihash.experiments.progress import written
@@ -58,11 +58,8 @@ def claims(records: list[dict], dataset: str) -> list[Claim]:
     found = []
     for name, runs in groups.items():
         if name != USUAL:
-            claim = better(f"{name} matters", "all sparsities", runs, groups[USUAL])
-            test = "mean difference, signs flipped"
-            found.append(
-                Claim(claim.says, claim.of, test, claim.statistic, claim.p, claim.p < LEVEL)
-            )
+            of = "all sparsities"
+            found.append(in_pairs(f"{name} matters", of, runs, groups[USUAL], "other"))
     return found
 
 

@@ -16,14 +16,14 @@ HEAD = ("claim", "of", "test", "statistic", "p", "held")
 @dataclass(frozen=True)
 class Claim:
     """A sentence, of a paper or of ours, put to a test. of: the runs, in words. held: whether they
-    agree with the sentence, at `LEVEL`."""
+    agree with the sentence, at `LEVEL`; None where they are too few for any p below it."""
 
     says: str
     of: str
     test: str
     statistic: float
     p: float
-    held: bool
+    held: bool | None
 
 
 def markdown(claims: Sequence[Claim]) -> str:
@@ -41,7 +41,7 @@ def markdown(claims: Sequence[Claim]) -> str:
 def cells(claim: Claim) -> tuple[str, ...]:
     """A claim as text, a cell a column."""
     p = "< 0.001" if claim.p < 0.001 else f"{claim.p:.3f}"
-    held = "yes" if claim.held else "no"
+    held = {True: "yes", False: "no", None: "too few runs"}[claim.held]
     return claim.says, claim.of, claim.test, f"{claim.statistic:.3g}", p, held
 
 
@@ -134,15 +134,25 @@ def by_sparsities(records: Sequence[dict], label: Callable[[dict], str]) -> str:
     return crossed(sorted(records, key=sparsity), label, group)
 
 
-def better(says: str, of: str, ours: Sequence[dict], theirs: Sequence[dict]) -> Claim:
-    """Whether the first runs reach more than the others, in pairs of one sparsity and seed: such
-    two see the examples in one order."""
+PAIRED: dict[str, tuple[str, Callable[[float, float], bool]]] = {
+    "more": ("mean difference > 0, signs flipped", lambda mean, p: p < LEVEL and mean > 0),
+    "other": ("mean difference, signs flipped", lambda mean, p: p < LEVEL),
+    "same": ("mean difference = 0, signs flipped", lambda mean, p: p >= LEVEL),
+}
+
+
+def in_pairs(
+    says: str, of: str, ours: Sequence[dict], theirs: Sequence[dict], asked: str = "more"
+) -> Claim:
+    """Whether the first runs reach more than the others ("other": more or less, "same": neither),
+    in pairs of one sparsity and seed: such two see the examples in one order."""
     a, b = ({(group(r), r["config"]["seed"]): r for r in runs} for runs in (ours, theirs))
     pairs = sorted(a.keys() & b.keys())
     d = figures([a[pair] for pair in pairs]) - figures([b[pair] for pair in pairs])
     mean, p = paired(d)
-    of = f"{of}, {len(pairs)} pairs"
-    return Claim(says, of, "mean difference > 0, signs flipped", mean, p, p < LEVEL and mean > 0)
+    test, holds = PAIRED[asked]
+    held = bool(holds(mean, p)) if 2.0 ** (1 - len(pairs)) < LEVEL else None
+    return Claim(says, f"{of}, {len(pairs)} pairs", test, mean, p, held)
 
 
 def _of(name: str, runs: Sequence[dict]) -> str:

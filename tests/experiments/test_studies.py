@@ -10,8 +10,10 @@ import pytest
 from minihash import core
 from minihash.cli import main
 from minihash.experiments import balance_or_noise, bimodal, choices, figures, repeats
+from minihash.experiments.claims import cells, in_pairs
 from minihash.experiments.ledger import read
 from minihash.hashes import balance
+from minihash.runs.config import Config
 
 pytestmark = pytest.mark.usefixtures("here")
 STUDIES = {
@@ -156,8 +158,19 @@ def test_repeats_are_what_costs_accuracy_or_not():
     assert sorted(held("repeats", noise).values()) == [False, False, False, True]
 
 
+@pytest.mark.parametrize("asked", ["more", "other", "same"])
+def test_of_too_few_pairs_nothing_is_said(asked):
+    """Of five, no difference has a p below 1 / 16."""
+    configs = [Config(seed=seed) for seed in range(6)]
+    far, near = ([of(c, 0.5 * k) for c in configs] for k in (1, 0))
+    assert in_pairs("it is", "all", far, near, asked).held is (asked != "same")
+    few = in_pairs("it is", "all", far[:5], near[:5], asked)
+    assert few.held is None and few.p == 1 / 16 and few.statistic == 0.5
+    assert cells(few)[-1] == "too few runs"
+
+
 def test_guesses_of_what_decides_are_told_apart():
-    configs = [config for config in figures.runs("bimodal", "mnist") if config.seed < 25]
+    configs = [config for config in figures.runs("bimodal", "mnist") if config.seed < 26]
     for guess, sign, at in ((bimodal.last_entropy, 1, (0, 1)), (bimodal.offset, -1, (2, 3))):
         records = [of(c, sign * guess({"config": c.to_json()}) - c.signed) for c in configs]
         found = bimodal.claims(records, "mnist")

@@ -170,6 +170,13 @@ EXPERIMENT_MUTANTS = [
         f"{STUDIES} -k counted",
     ),
     Mutant(
+        "experiments/claims.py",
+        "if 2.0 ** (1 - len(pairs)) < LEVEL else None",
+        "",
+        "a verdict on so few pairs that there is one alone",
+        f"{STUDIES} -k too_few",
+    ),
+    Mutant(
         "experiments/bimodal.py",
         " * w.hash.sign(ids)",
         "",
