@@ -19,7 +19,7 @@ from pathlib import Path
 from minihash.experiments.grid import WHERE, identity, seedless, without
 from minihash.experiments.ledger import Ledger, read
 from minihash.experiments.outcome import load, source
-from minihash.experiments.processes import Data, Result, in_processes
+from minihash.experiments.processes import Data, Result, cores, in_processes
 from minihash.experiments.progress import Shown, described
 from minihash.experiments.results import figure, varying
 from minihash.runs.config import Config
@@ -103,13 +103,13 @@ def loaded(configs: Sequence[Config], download: bool = False) -> Data:
 def rehearse(configs: Sequence[Config], data: Data) -> None:
     """One step of each run, seeds apart: it refuses what does not fit before anything is computed,
     tells each warning once, and compiles the kernels that forked processes then have; whole steps
-    (training/whole.py), too, where they pay over all seeds.
+    (training/whole.py), too, where they pay over a core's share of all seeds.
 
     Raises ValueError, TypeError and MemoryError as `fit` does."""
     told: set[str] = set()
     seeds = Counter(map(seedless, configs))
     for kind, config in {seedless(config): config for config in configs}.items():
-        config = replace(config, epochs=config.epochs * seeds[kind])
+        config = replace(config, epochs=config.epochs * -(-seeds[kind] // cores()))
         with warnings.catch_warnings(record=True) as caught, machine(config.backend, 1):
             warnings.simplefilter("always", UserWarning)
             run, rest, _ = begun(config, *data[source(config)])

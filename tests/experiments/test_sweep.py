@@ -171,12 +171,14 @@ def test_a_warning_is_told_once_for_all_runs(here):
     assert len(texts) == len(set(texts)) > 0
 
 
-def test_a_whole_step_is_compiled_before_the_forks_where_it_pays_over_all_seeds(monkeypatch):
-    """Two seeds of each hash, two epochs in batches of 50."""
+@pytest.mark.parametrize("count, seeds", [(1, 2), (2, 1), (8, 1)])
+def test_a_whole_step_is_compiled_before_the_forks_where_it_pays(count, seeds, monkeypatch):
+    """Two seeds of each hash, two epochs in batches of 50, shared by so many cores."""
     asked = []
+    monkeypatch.setattr("minihash.experiments.sweep.cores", lambda: count)
     monkeypatch.setattr(loop, "whole_step", lambda *given: asked.append(given[-1]))
     rehearse(GRID, loaded(GRID))
-    assert asked == [4 * len(load(GRID[0])[0].x_train) // 50] * 2
+    assert asked == [2 * seeds * len(load(GRID[0])[0].x_train) // 50] * 2
 
 
 def test_a_fork_is_taken_where_no_thread_could_hold_a_lock():

@@ -80,10 +80,10 @@ EXPERIMENT_MUTANTS = [
     ),
     Mutant(
         "experiments/sweep.py",
-        "config.epochs * seeds[kind]",
-        "config.epochs",
+        "-(-seeds[kind] // cores())",
+        "1",
         "whole steps by the steps of one run",
-        f"{SWEEP} -k over_all_seeds",
+        f"{SWEEP} -k it_pays",
     ),
     Mutant(
         "runs/train.py",
