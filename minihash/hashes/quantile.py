@@ -29,7 +29,7 @@ class Quantile(Hash):
     """The quantile of Dirichlet(alpha) at an identifier's place among all of them.
 
     domain: how many identifiers there are, 1 .. 2^52. alpha > 0, infinity allowed.
-    Raises TypeError or ValueError for anything else. Keeps 16 bytes for each bucket.
+    Raises TypeError or ValueError for anything else. Keeps 8 to 24 bytes for each bucket.
 
     >>> Quantile(4, domain=8, alpha=1.0).bucket(range(8))
     array([0, 1, 1, 1, 2, 2, 3, 3])
