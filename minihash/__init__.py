@@ -5,8 +5,9 @@ Every weight-sharing scheme is a hash from a weight's identifier to a (bucket, s
     V[id] = sign(id) * table[bucket(id)]
 
 Read it in this order: compile, hashes, weights, core, sources, layers, networks, training, data,
-files, sharing, runs, experiments, cli. Rooms, builders, layers and what else `dir(minihash)` lists
-are imported when they are first asked for.
+files, sharing, runs, experiments, cli. Three rooms lead out of it: exports (models elsewhere),
+conformance (other implementations), estimators (scikit-learn); checks and derived serve all. Rooms,
+builders, layers and what else `dir(minihash)` lists are imported when they are first asked for.
 
 >>> import minihash
 >>> minihash.arbnet((784, 200, 10), hash="uniform", compression=0.1).weights()[0].shape
