@@ -5,6 +5,9 @@
                 is done again
     append      one write at the end of the file, flushed to the disk
 
+On disk the metrics of a run are columns, {"epoch": [1, 2], "loss": [0.9, 0.4]}: their names stand
+once, which halves the file. Here they are a line an epoch, as those of every run.
+
 Only a file of records is ever repaired: one that begins as no record does is refused, untouched.
 """
 
@@ -55,7 +58,7 @@ class Ledger:
     def append(self, record: dict) -> None:
         """Add a record, for good. Raises OSError if the disk takes it not whole: then the file is
         as it was."""
-        line = json_line(record).encode()
+        line = json_line(record | {"metrics": columns(record.get("metrics", []))}).encode()
         if not line.startswith(BEGINS):
             raise ValueError(f"a record begins with its version of minihash, got {line[:40]!r}")
         size = os.fstat(self.descriptor).st_size
@@ -63,7 +66,7 @@ class Ledger:
             os.ftruncate(self.descriptor, size)
             raise OSError(28, "No space left on device", str(self.path))
         os.fsync(self.descriptor)
-        self.records.append(json.loads(line))
+        self.records.append(_record(line))
 
     def close(self) -> None:
         """Free the lock."""
@@ -118,9 +121,9 @@ def _parsed(path: Path, content: bytes) -> tuple[list[dict], int]:
     for number, line in enumerate(lines, 1):
         record = None
         if line.endswith(b"\n") and line.startswith(BEGINS):
-            with suppress(ValueError):
-                record = json.loads(line)
-        if record is None or "metrics" not in record:
+            with suppress(ValueError, TypeError, AttributeError):  # no JSON, or no table
+                record = _record(line)
+        if record is None:
             if number == len(lines) and line[: len(BEGINS)] == BEGINS[: len(line)]:
                 break
             if number == len(lines) and records:
@@ -132,6 +135,38 @@ def _parsed(path: Path, content: bytes) -> tuple[list[dict], int]:
         records.append(record)
         good += len(line)
     return records, good
+
+
+def _record(line: bytes) -> dict | None:
+    """The record of a line; None if it has no metrics. Raises ValueError if it is no JSON."""
+    record = json.loads(line)
+    if "metrics" not in record:
+        return None
+    return record | {"metrics": lines(record["metrics"])}
+
+
+def columns(lines: list[dict]) -> list[dict] | dict[str, list]:
+    """A list for each name, where all lines have the same names; else the lines as they are.
+
+    >>> columns([{"epoch": 1, "loss": 0.9}, {"epoch": 2, "loss": 0.4}])
+    {'epoch': [1, 2], 'loss': [0.9, 0.4]}
+    """
+    names = {tuple(line) for line in lines}
+    if len(names) != 1 or () in names:
+        return lines
+    return {name: [line[name] for line in lines] for name in names.pop()}
+
+
+def lines(columns: list[dict] | dict[str, list]) -> list[dict]:
+    """The inverse of `columns`.
+
+    >>> lines({"epoch": [1, 2], "loss": [0.9, 0.4]})
+    [{'epoch': 1, 'loss': 0.9}, {'epoch': 2, 'loss': 0.4}]
+    """
+    if isinstance(columns, list):
+        return columns
+    rows = zip(*columns.values(), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def _forget() -> None:

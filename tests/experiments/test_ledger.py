@@ -10,7 +10,8 @@ import pytest
 
 from minihash.experiments.ledger import Ledger, read
 
-RECORDS = [{"minihash": "1", "config": {"seed": k}, "metrics": [{"loss": 0.5}]} for k in range(3)]
+LINES = [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.25}]
+RECORDS = [{"minihash": "1", "config": {"seed": k}, "metrics": LINES} for k in range(3)]
 
 
 @pytest.fixture
@@ -23,11 +24,41 @@ def path(tmp_path):
 
 
 def test_a_record_is_a_line_and_comes_back(path):
-    assert [json.loads(line) for line in path.read_text().splitlines()] == RECORDS == read(path)
+    kept = [json.loads(line) for line in path.read_text().splitlines()]
+    metrics = {"epoch": [1, 2], "loss": [0.5, 0.25]}
+    assert kept == [record | {"metrics": metrics} for record in RECORDS]
+    assert read(path) == RECORDS
     with Ledger(path) as ledger:
         assert ledger.records == RECORDS
         ledger.append(RECORDS[0] | {"metrics": [{"loss": float("nan")}]})
     assert read(path)[3]["metrics"] == [{"loss": None}]
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [[], [{}], [{"a": 1}], [{"a": 1}, {"b": 1}], [{"a": 1}, {"a": 1, "b": 2}], [{}, {"a": 1}]],
+)
+def test_metrics_come_back_whatever_their_names(metrics, tmp_path):
+    with Ledger(tmp_path / "runs") as ledger:
+        ledger.append(RECORDS[0] | {"metrics": metrics})
+        assert ledger.records == read(tmp_path / "runs") == [RECORDS[0] | {"metrics": metrics}]
+
+
+def test_a_file_of_metrics_a_line_an_epoch_is_read_and_gone_on_with(tmp_path):
+    path = tmp_path / "runs"
+    path.write_text("".join(json.dumps(record) + "\n" for record in RECORDS[:2]))
+    with Ledger(path) as ledger:
+        ledger.append(RECORDS[2])
+        assert ledger.records == read(path) == RECORDS
+
+
+@pytest.mark.parametrize("metrics", [{"a": [1], "b": []}, {"a": 1}, 3])
+def test_metrics_that_are_no_table_are_no_record(metrics, path):
+    content = path.read_bytes()
+    path.write_bytes(content + json.dumps(RECORDS[0] | {"metrics": metrics}).encode() + b"\n")
+    with pytest.warns(UserWarning, match="cut off"):
+        Ledger(path).close()
+    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize("whole", [0, 2])
