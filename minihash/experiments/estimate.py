@@ -5,7 +5,8 @@
 
 At most `SAMPLES` different runs are timed, evenly spread over the grid, and others taken for their
 mean. Processes share caches, memory and often cores: a step that takes 0.8 ms alone can take 1.2
-beside another. So a run is timed beside as many that do the same as there will be.
+beside another. So a run is timed beside as many that do the same as there will be. A slow network
+gets fewer steps and one try, and no network is tested on all examples: who asks is waiting.
 """
 
 import multiprocessing
@@ -13,12 +14,14 @@ import os
 import signal
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 from minihash import core
+from minihash.data import Dataset, Text
 from minihash.experiments.grid import seedless
 from minihash.experiments.outcome import Loaded, orphaned, source
 from minihash.experiments.processes import Data, cores, fork_is_safe
@@ -26,7 +29,10 @@ from minihash.runs.config import Config
 from minihash.runs.machine import machine
 from minihash.runs.train import begun
 
-SAMPLES, STEPS, TRIES = 5, 20, 3
+SAMPLES, STEPS, TRIES, TESTED = 5, 20, 3, 1000  # at most: runs, steps, tries, examples
+ENOUGH = 1.0  # seconds of steps, and of tries
+
+Item = TypeVar("Item")
 
 
 def estimate(configs: Sequence[Config], data: Data, workers: int | None = None) -> float:
@@ -45,8 +51,8 @@ def estimate(configs: Sequence[Config], data: Data, workers: int | None = None) 
         loaded = data[source(config)]
         epoch(config, loaded)  # compiles, before others are forked
         with company(config, loaded, together - 1):
-            times = [epoch(config, loaded) for _ in range(TRIES)]  # until each has its core
-        timed[seedless(replace(config, epochs=None))] = min(times)
+            tries = (epoch(config, loaded) for _ in range(TRIES))  # until each has its core
+            timed[seedless(replace(config, epochs=None))] = min(within(tries, ENOUGH))
     mean = sum(timed.values()) / max(len(timed), 1)
     each = [timed.get(seedless(replace(c, epochs=None)), mean) * (c.epochs or 1) for c in configs]
     return max(sum(each) / together, max(each, default=0.0))
@@ -87,9 +93,36 @@ def epoch(config: Config, loaded: Loaded) -> float:
         steps = run.initial.learn(run.state, data)
         seen = [next(steps)]  # which may compile
         then = time.perf_counter()
-        seen += islice(steps, STEPS)
+        seen += within(islice(steps, STEPS), ENOUGH)
         a_step = (time.perf_counter() - then) / max(len(seen) - 1, 1)
         state, report = seen[-1]
+        some, times = part_of_test(data)
         then = time.perf_counter()
-        replace(run.initial, params=state.params).measure(data)
-        return report["batches"] * a_step + time.perf_counter() - then
+        replace(run.initial, params=state.params).measure(some)
+        return report["batches"] * a_step + times * (time.perf_counter() - then)
+
+
+def within(items: Iterable[Item], seconds: float) -> Iterator[Item]:
+    """Items as they come, until so many seconds have passed; at least one.
+
+    >>> list(within(iter("abc"), 0.0))
+    ['a']
+    """
+    end = time.perf_counter() + seconds
+    for item in items:
+        yield item
+        if time.perf_counter() > end:
+            return
+
+
+def part_of_test(data: Dataset | Text) -> tuple[Dataset | Text, float]:
+    """The data with fewer examples to test with, and how many times as many there are.
+
+    >>> from minihash.data import load
+    >>> part_of_test(load("digits"))[1]
+    1.0
+    """
+    if isinstance(data, Text):
+        return data, 1.0
+    x, y = data.x_test[:TESTED], data.y_test[:TESTED]
+    return replace(data, x_test=x, y_test=y), len(data.x_test) / len(x)

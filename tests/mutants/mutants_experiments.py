@@ -30,6 +30,27 @@ EXPERIMENT_MUTANTS = [
         f"{GRID} -k where_a_run_is_computed",
     ),
     Mutant(
+        "experiments/estimate.py",
+        "times * (time.perf_counter() - then)",
+        "(time.perf_counter() - then)",
+        "a test of a part of the examples, taken for all",
+        "tests/experiments/test_estimate.py",
+    ),
+    Mutant(
+        "experiments/estimate.py",
+        "        if time.perf_counter() > end:\n            return\n",
+        "",
+        "an estimate of a slow network that takes minutes",
+        "tests/experiments/test_estimate.py",
+    ),
+    Mutant(
+        "experiments/ledger.py",
+        "if len(names) != 1 or () in names:",
+        "if not names or () in names:",
+        "metrics of lines that have other names, under those of one",
+        f"{LEDGER} -k whatever_their_names",
+    ),
+    Mutant(
         "experiments/ledger.py",
         "os.ftruncate(self.descriptor, good)",
         "pass",
