@@ -118,12 +118,41 @@ def test_the_protocols_are_those_of_the_public_repetition_and_of_the_release():
     assert hashednets.teacher("mnist") in runs  # the full network, of the first seed
 
 
-@pytest.mark.parametrize("dataset", ["rectangles", "convex", "digits"])
-def test_other_data_have_both_ends(dataset):
+@pytest.mark.parametrize(("dataset", "count"), [("rectangles", 72), ("convex", 72), ("digits", 36)])
+def test_other_data_have_both_ends(dataset, count):
     runs = figures.runs("hashednets", dataset)
-    assert len(runs) == 36 and {c.dataset for c in runs} == {dataset}
+    assert len(runs) == count and {c.dataset for c in runs} == {dataset}
     assert {c.compression for c in runs} == {1.0, 1 / 8, 1 / 64}
     assert {c.teacher for c in runs} == {None, f"teacher-{dataset}"}
+
+
+@pytest.mark.parametrize("dataset", ["rectangles", "convex"])
+def test_few_examples_are_learnt_with_and_without_dropout(dataset):
+    runs = figures.runs("hashednets", dataset)
+    without = [c for c in runs if (c.dropout, c.input_dropout) == (0, 0)]
+    both = [c for c in runs if (c.dropout, c.input_dropout) == (0.25, 0.25)]
+    assert len(without) == len(both) == 36
+    assert {replace(c, dropout=0.25, input_dropout=0.25) for c in without} == set(both)
+    assert {c.training().schedule for c in runs} == {Plateau(10, 0.1, "training")}
+
+
+def dropped(dropout, validation, test, seed):
+    choices = {"dropout": dropout, "validation": 0.1, "compression": Fraction(1, 8), "seed": seed}
+    config = Config(dataset="convex", hash="hashednets", **choices).to_json()
+    metrics = [{"validation_accuracy": validation, "test_accuracy": test}]
+    return {"config": config, "entropy": {"t": 1.0}, "metrics": metrics}
+
+
+def test_the_dropout_that_counts_is_chosen_by_the_examples_held_out():
+    """By the mean over seeds, and not by what the test says."""
+    some = [dropped(0.25, v, 0.9, s) for s, v in enumerate((0.9, 0.5, 0.6))]
+    none = [dropped(0.0, v, 0.8, s) for s, v in enumerate((0.7, 0.7, 0.7))]
+    assert hashednets.tuned(some + none) == none == hashednets.tuned(none + some)
+    assert hashednets.by_method(some + none) == {"HashNet": none}
+    assert hashednets.table(some + none).endswith("| 1/8 | 20.00 ± 0.00, dropout 0 |")
+    worse = [dropped(0.0, v, 0.8, s) for s, v in enumerate((0.7, 0.7, None))]
+    assert hashednets.tuned(some + worse) == some
+    assert hashednets.table(some).endswith("| 1/8 | 10.00 ± 0.00 |")
 
 
 def test_a_network_grows_on_tables_that_do_not(monkeypatch, capsys):
