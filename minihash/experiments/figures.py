@@ -101,7 +101,7 @@ def reproduce(
     swept = sweep(configs, path, schedule, shown, download)
     if len(swept.records) < len(configs):
         return Reproduced((), (path,), swept)
-    records = list(swept.records)
+    records = getattr(figure, "counting", list)(swept.records)
     claims = figure.claims(records, dataset)
     said = f"{markdown(claims)}\n\n{figure.table(records)}"
     texts = {".csv": as_csv(rows(records), every=False), ".md": said}

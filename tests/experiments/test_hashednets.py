@@ -1,5 +1,6 @@
 """HashedNets' tables on a tiny grid: what runs, what is stored, what is said of it."""
 
+import csv
 import json
 import shutil
 from dataclasses import replace
@@ -153,6 +154,29 @@ def test_the_dropout_that_counts_is_chosen_by_the_examples_held_out():
     worse = [dropped(0.0, v, 0.8, s) for s, v in enumerate((0.7, 0.7, None))]
     assert hashednets.tuned(some + worse) == some
     assert hashednets.table(some).endswith("| 1/8 | 10.00 ± 0.00 |")
+
+
+def test_the_last_epoch_counts_where_few_examples_are_held_out(monkeypatch, capsys):
+    """In the table and in the file of figures; by the first best epoch otherwise."""
+    lines = [{"validation_accuracy": 1.0, "test_accuracy": a} for a in (0.2, 0.3)]
+    few = Config(dataset="convex", validation=0.1, plateau_of="training").to_json()
+    many = Config(dataset="mnist", validation=0.1, plateau_of="validation").to_json()
+    runs = [{"config": config, "metrics": lines} for config in (few, many)]
+    assert [hashednets.error(r) for r in hashednets.counting(runs)] == pytest.approx([70, 80])
+    assert [len(r["metrics"]) for r in runs] == [2, 2]
+    kinds = {c.plateau_of for c in figures.runs("hashednets", "convex")}
+    assert kinds == {"training"}
+    monkeypatch.setitem(hashednets.WIDTHS, "digits", 40)
+    own = {"lr": [0.1], "epochs": [2], "seed": [0], "plateau_of": ["training"]}
+    grids = hashednets._grids("digits", hashednets.PARTS[3:4], **own)[:2]
+    monkeypatch.setitem(hashednets.GRIDS, "digits", grids)
+    words = ["reproduce", "hashednets", "--quick", "--json", "--quiet", "--workers", "1"]
+    assert main(words) == 0
+    capsys.readouterr()
+    last = [r["metrics"][-1]["test_accuracy"] for r in read("reproduced/hashednets-digits.jsonl")]
+    with open("reproduced/hashednets-digits.csv", newline="") as file:
+        kept = list(csv.DictReader(file))
+    assert [(row["epoch"], float(row["test_accuracy"])) for row in kept] == [("2", a) for a in last]
 
 
 def test_a_network_grows_on_tables_that_do_not(monkeypatch, capsys):

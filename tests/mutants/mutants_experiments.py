@@ -44,6 +44,20 @@ EXPERIMENT_MUTANTS = [
         "tests/experiments/test_estimate.py",
     ),
     Mutant(
+        "experiments/figures.py",
+        'getattr(figure, "counting", list)(swept.records)',
+        "list(swept.records)",
+        "a figure of the first epoch that does best on 120 examples",
+        "tests/experiments/test_hashednets.py -k last_epoch",
+    ),
+    Mutant(
+        "experiments/hashednets.py",
+        "max(of_one.values(), key=held_out)",
+        "min(of_one.values(), key=held_out)",
+        "the dropout that does worst",
+        "tests/experiments/test_hashednets.py -k dropout_that_counts",
+    ),
+    Mutant(
         "experiments/ledger.py",
         "if len(names) != 1 or () in names:",
         "if not names or () in names:",
