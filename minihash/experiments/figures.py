@@ -86,8 +86,9 @@ def reproduce(
 ) -> Reproduced:
     """Run what is missing of these runs of a figure (fig1 has none), and write what comes of all.
 
-    Without all runs (some failed, or the sweep was stopped) nothing but them is written. Warns
-    if there is no matplotlib. Raises as `sweep` does.
+    A figure with a function `counting` says by it which epochs of a run count. Without all runs
+    (some failed, or the sweep was stopped) nothing but them is written. Warns if there is no
+    matplotlib. Raises as `sweep` does.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if name == "fig1":

@@ -164,11 +164,11 @@ def held_out(runs: Sequence[dict]) -> float:
 
 
 def counting(records: Sequence[dict]) -> list[dict]:
-    """The runs as they count: those that are not steered by examples held out by their last epoch,
-    others by the one that does best on these."""
+    """The runs as they count: by the last epoch where the rate follows the examples trained on,
+    else whole, by the epoch that does best on those held out."""
     return [
         record | {"metrics": record["metrics"][-1:]}
-        if record["config"]["plateau_of"] == "training"
+        if record["config"].get("plateau_of") == "training"
         else record
         for record in records
     ]

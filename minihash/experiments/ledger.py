@@ -58,7 +58,7 @@ class Ledger:
     def append(self, record: dict) -> None:
         """Add a record, for good. Raises OSError if the disk takes it not whole: then the file is
         as it was."""
-        line = json_line(record | {"metrics": columns(record.get("metrics", []))}).encode()
+        line = json_line(record | {"metrics": columns(record["metrics"])}).encode()
         if not line.startswith(BEGINS):
             raise ValueError(f"a record begins with its version of minihash, got {line[:40]!r}")
         size = os.fstat(self.descriptor).st_size
