@@ -208,7 +208,8 @@ def _add_train(train: Parser) -> None:
     add(group, "--length", "of text: characters of a stream a step", type=values.count, metavar="N")
     text = "of text: gradients go back through windows of N characters (default: --length)"
     add(group, "--truncate", text, type=values.count, metavar="N")
-    add(group, "--clip", "of text: largest norm of a gradient", type=values.real, metavar="NORM")
+    text = "largest norm of a step's gradient (of text: 1)"
+    add(group, "--clip", text, type=values.real, metavar="NORM")
     add(group, "--optimiser", "sgd or adam", metavar="NAME")
     add(group, "--momentum", "of sgd (0.9)", type=values.strength, metavar="M")
     text = "of sgd: v = M v + (1 - D) g; Torch7's default is D = M (0)"

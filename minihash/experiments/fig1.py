@@ -15,6 +15,7 @@ from minihash.hashes import Dirichlet
 ENTRIES = 1000
 ALPHAS = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 SEEDS = 5
+DRAWN = 0  # the seed of the picture
 TITLE = "multinomial parameters of 1000 entries"
 
 
@@ -46,17 +47,18 @@ def claims(found: list[dict]) -> list[Claim]:
 
 
 def csv(found: list[dict]) -> str:
-    """A line a draw: its entropy, then p of each entry."""
+    """A line a draw: its entropy, then p of each entry, if it is one of those in the picture."""
     lines = [",".join(["alpha", "seed", "entropy", *(f"p{k}" for k in range(ENTRIES))])]
     for draw in found:
         own = f"{draw['alpha']:g},{draw['seed']},{draw['entropy']:.6g}"
-        lines.append(",".join([own, *(f"{p:.3g}" for p in draw["p"].tolist())]))
+        seen = draw["seed"] == DRAWN
+        lines.append(",".join([own, *(f"{p:.3g}" if seen else "" for p in draw["p"].tolist())]))
     return "\n".join(lines) + "\n"
 
 
 def draw(figure: object, found: list[dict]) -> None:
     """The first draw of each alpha, darker where an entry is used more; even use is 1."""
-    shown = [draw for draw in found if draw["seed"] == 0]
+    shown = [draw for draw in found if draw["seed"] == DRAWN]
     panels = figure.subplots(2, len(shown) // 2)
     for axes, one in zip(panels.flat, shown, strict=True):
         use = np.clip(ENTRIES * one["p"], 1e-2, 1e2).reshape(25, 40)

@@ -86,9 +86,10 @@ def reproduce(
 ) -> Reproduced:
     """Run what is missing of these runs of a figure (fig1 has none), and write what comes of all.
 
-    A figure with a function `counting` says by it which epochs of a run count. Without all runs
-    (some failed, or the sweep was stopped) nothing but them is written. Warns if there is no
-    matplotlib. Raises as `sweep` does.
+    A figure with a function `counting` says by it which epochs of a run count; one with a function
+    `measured` computes from the data what the runs have not kept. Without all runs (some failed, or
+    the sweep was stopped) nothing but them is written. Warns if there is no matplotlib. Raises as
+    `sweep` does.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if name == "fig1":
@@ -103,6 +104,8 @@ def reproduce(
     if len(swept.records) < len(configs):
         return Reproduced((), (path,), swept)
     records = getattr(figure, "counting", list)(swept.records)
+    if hasattr(figure, "measured"):
+        records = figure.measured(records, configs[0])
     claims = figure.claims(records, dataset)
     said = f"{markdown(claims)}\n\n{figure.table(records)}"
     texts = {".csv": as_csv(rows(records), every=False), ".md": said}

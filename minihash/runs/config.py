@@ -35,15 +35,15 @@ class Config:
     float, another a Fraction, which text can say: "1/15". validation: the part, or the number, of
     the training examples that are held out, to keep the model of the epoch that does best on them.
     patience: epochs without a better one that end the run. momentum, dampening: of sgd (0.9 and 0).
-    decay: the rate is divided by 1 + decay times the updates so far; without it, by 10 after
-    `plateau` epochs (4) that bring no better accuracy on the examples that are trained on
-    (plateau_of "training"), or no lower loss on those held out ("validation"). teacher: the run
-    folder or model file of a classifier to learn from, too; temperature, mix: of that (4 and 0.5).
-    init_scale: a factor of the initial tables that matrices read. weight_decay ... group_lasso: the
-    strengths of these penalties on all tables that matrices read. growl: the strength and slope of
-    that penalty, and its part where it is not 1/2, on each matrix. weights: the file, of another
-    framework, that parameters begin with; names: its modules, in the order of the layers; then
-    epochs may be 0.
+    clip: the largest norm of a step's gradient (of text 1). decay: the rate is divided by 1 + decay
+    times the updates so far; without it, by 10 after `plateau` epochs (4) that bring no better
+    accuracy on the examples that are trained on (plateau_of "training"), or no lower loss on those
+    held out ("validation"). teacher: the run folder or model file of a classifier to learn from,
+    too; temperature, mix: of that (4 and 0.5). init_scale: a factor of the initial tables that
+    matrices read. weight_decay ... group_lasso: the strengths of these penalties on all tables that
+    matrices read. growl: the strength and slope of that penalty, and its part where it is not 1/2,
+    on each matrix. weights: the file, of another framework, that parameters begin with; names: its
+    modules, in the order of the layers; then epochs may be 0.
     Raises ValueError for another model, a choice that the model has not, an option that the hash
     has not, or a compression of the identity hash; what else is wrong is said where it is used.
 

@@ -119,7 +119,7 @@ _DENSE = {
     "epochs": Training.epochs,
     "batch_size": Training.batch_size,
     "lr": Training.rate,
-    **dict.fromkeys(("teacher", "temperature", "mix")),
+    **dict.fromkeys(("clip", "teacher", "temperature", "mix")),
 }
 _OF_MLP = ("input_dropout", "source")
 _OF_CLASSES = ("scope", "norm", "dropout", "teacher", "temperature", "mix")

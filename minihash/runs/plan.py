@@ -14,7 +14,8 @@ OPTIMISERS = {"sgd": SGD(momentum=0.9), "adam": Adam()}
 
 
 def optimiser(config: "Config") -> SGD | Adam | Clipped:
-    """The optimiser; momentum and dampening are of sgd alone. Raises ValueError for another.
+    """The optimiser, on clipped gradients if so chosen; momentum and dampening are of sgd alone.
+    Raises ValueError for another.
 
     >>> from minihash.runs.config import Config
     >>> optimiser(Config(momentum=0.5, dampening=0.5))

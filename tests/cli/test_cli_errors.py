@@ -148,6 +148,7 @@ BAD = {
     "train --resume nowhere": "there is no run to resume in nowhere",
     "train --model frob": "model must be one of mlp, cnn, rnn",
     "train --tied": "the model mlp has no tied: leave it out, or choose a model that has: rnn, gru",
+    "train --clip 0": "clip must be a positive norm, got 0.0",
     "train --model cnn --length 9": "the model cnn has no length",
     "train --layers 2": "the model mlp has no layers: leave it out, or choose",
     "train --model rnn --layers 0": "--layers: expected a whole number from 1, got '0'",

@@ -40,6 +40,7 @@ MLP = {
     "batch_size": ("40", "50"),
     "momentum": (None, "0.5"),
     "dampening": (None, "0.5"),
+    "clip": ("9", "1"),
     "decay": (None, "0.5"),
     "plateau": ("2", "3"),
     "plateau_of": ("validation", "training"),

@@ -9,18 +9,21 @@ import pytest
 
 from minihash import core
 from minihash.cli import main
+from minihash.data import load
 from minihash.experiments import balance_or_noise, bimodal, choices, figures, repeats
 from minihash.experiments.claims import cells, in_pairs
 from minihash.experiments.ledger import read
 from minihash.hashes import balance
 from minihash.runs.config import Config
+from minihash.runs.train import begun
+from minihash.training.loop import batches, step
 
 pytestmark = pytest.mark.usefixtures("here")
 STUDIES = {
     "balance-or-noise": (balance_or_noise, 7),
     "choices": (choices, 11),
     "repeats": (repeats, 4),
-    "bimodal": (bimodal, 2),
+    "bimodal": (bimodal, 3),
 }
 
 
@@ -169,24 +172,60 @@ def test_of_too_few_pairs_nothing_is_said(asked):
     assert cells(few)[-1] == "too few runs"
 
 
-def test_guesses_of_what_decides_are_told_apart():
-    configs = [config for config in figures.runs("bimodal", "mnist") if config.seed < 26]
-    for guess, sign, at in ((bimodal.last_entropy, 1, (0, 1)), (bimodal.offset, -1, (2, 3))):
-        records = [of(c, sign * guess({"config": c.to_json()}) - c.signed) for c in configs]
-        found = bimodal.claims(records, "mnist")
-        assert [k for k, c in enumerate(found[:4]) if c.statistic > 0.99] == [*at]
-        assert [claim.held for claim in found[4:]] == [False, False]
+def test_guesses_and_remedies_are_told_apart():
+    configs = [config for config in figures.runs("bimodal", "mnist") if config.seed < 66]
+    guesses = (bimodal.last_entropy, bimodal.offset, bimodal.drift)
+    for guess, sign, at in zip(guesses, (1, -1, -1), ((0, 1), (2, 3), (4, 5)), strict=True):
+        for remedy in ("signed", "clip"):
+            records = []
+            for c in configs:
+                record = {"config": c.to_json(), "drift": (7 * c.seed + 3 * bool(c.signed)) % 11}
+                worth = sign * guess(record) - 9 * c.signed - 9 * bool(c.clip)
+                more = 99.0 * bool(getattr(c, remedy))
+                records.append(of(c, worth + more) | {"drift": record["drift"]})
+            found = bimodal.claims(records, "mnist")
+            assert [k for k, c in enumerate(found[:6]) if c.statistic > 0.99] == [*at]
+            helps = [remedy == "signed"] * 2 + [remedy == "clip"] * 2
+            assert [claim.held for claim in found[6:]] == helps
+
+
+def virtual(network, tables):
+    """All weights of the matrices, as numbers of 8 bytes."""
+    matrices = [w for w in network.weights() if len(w.shape) == 2]
+    return np.concatenate([core.gather(tables[w.table], w).ravel() for w in matrices]).astype(float)
 
 
 def test_entropy_and_offset_are_those_of_the_weights():
-    for config in figures.runs("bimodal", "digits")[::20]:
+    chosen = figures.runs("bimodal", "digits")[::21]
+    assert {config.signed for config in chosen} == {False, True}
+    for config in chosen:
         network = config.network((784,), 10)
-        tables = network.init(config.seed)
-        matrices = [w for w in network.weights() if len(w.shape) == 2]
+        last = network.weights()[-2]
+        assert last.shape == (10, 200)
         record = {"config": config.to_json()}
-        load = np.bincount(matrices[-1].hash.bucket(matrices[-1].identifiers()).ravel())
+        load = np.bincount(last.hash.bucket(last.identifiers()).ravel())
         p = load[load > 0] / 2000
         assert bimodal.last_entropy(record) == pytest.approx(-(p * np.log(p)).sum())
-        v = np.concatenate([core.gather(tables[w.table], w).ravel() for w in matrices])
-        v = v.astype(float)
+        v = virtual(network, network.init(config.seed))
         assert bimodal.offset(record) == pytest.approx(abs(v.mean()) / v.std())
+
+
+def test_the_drift_is_that_of_the_same_run_after_its_first_steps(monkeypatch):
+    """The batches in their order, a step at a time; of runs as they are, and only of these."""
+    monkeypatch.setattr(bimodal, "STEPS", 10)
+    data = load("digits")
+    chosen = figures.runs("bimodal", "digits")[::21]
+    assert {(c.signed, c.clip) for c in chosen} == {(False, None), (True, None), (False, 1.0)}
+    records = bimodal.measured([of(config, 0.5) for config in chosen], chosen[0])
+    assert [r | {"drift": 0} for r in records] == [of(c, 0.5) | {"drift": 0} for c in chosen]
+    for config, record in zip(chosen, records, strict=True):
+        if config.signed or config.clip:
+            assert "drift" not in record
+            continue
+        run, examples, _ = begun(config, data, 0)
+        network, state = run.initial.network, run.state
+        for batch in batches(len(examples.x_train), 50, config.seed, 0)[:10]:
+            x = run.initial.standardiser(examples.x_train[batch], np.dtype(np.float32))
+            state = step(network, run.initial.training, state, x, examples.y_train[batch], 0.1)
+        v = virtual(network, state.params)
+        assert bimodal.drift(record) == pytest.approx(abs(v.mean()), rel=1e-6)

@@ -219,6 +219,20 @@ EXPERIMENT_MUTANTS = [
         f"{STUDIES} -k offset",
     ),
     Mutant(
+        "experiments/bimodal.py",
+        "run.initial.learn(run.state, examples), STEPS)",
+        "run.initial.learn(run.state, examples), 1)",
+        "a drift of one step",
+        f"{STUDIES} -k drift",
+    ),
+    Mutant(
+        "experiments/figures.py",
+        "        records = figure.measured(records, configs[0])\n",
+        "        figure.measured(records, configs[0])\n",
+        "what was measured thrown away",
+        f"{STUDIES} -k made_whole",
+    ),
+    Mutant(
         "experiments/results.py",
         'config = Config.from_json(record["config"])  # of today',
         'config = Config(seed=record["config"]["seed"])  # of today',

@@ -71,6 +71,7 @@ def test_the_rate_is_that_of_the_optimiser():
     assert (Config(model="lstm").lr, Config(model="lstm", optimiser="sgd").lr) == (0.005, 0.1)
     assert Config(optimiser="adam", lr=0.5).training() == Training(rate=0.5, optimiser=Adam())
     assert Config(model="rnn", optimiser="sgd").training().optimiser == Clipped(SGD(0.9), 1.0)
+    assert Config(clip=0.5).training().optimiser == Clipped(SGD(0.9), 0.5)
 
 
 def test_momentum_and_dampening_are_of_sgd_and_the_rate_falls_in_one_way():
@@ -160,6 +161,7 @@ FLAGS = {
     "mlp": "--activation tanh --norm none --dropout 0.25 --optimiser adam --l1 1e-4 --l2 1e-3",
     "cnn": "--model cnn --channels 2 --activation relu --dropout 0.5 --weight-decay 1e-3",
     "damped": "--momentum 0.5 --dampening 0.5 --decay 1e-3 --input-dropout 0.25 --norm none",
+    "clipped": "--clip 0.1 --compression 0.02",
     "groups": "--hash identity --group-lasso 0.01",
     "autoencoder": "--model autoencoder --activation sigmoid --optimiser sgd --weight-decay 1e-4",
 }
