@@ -16,7 +16,7 @@ from minihash.experiments.ledger import read
 from minihash.networks.storage import counts
 from minihash.runs.config import Config
 from minihash.runs.kinds import load_model
-from minihash.training.optimisers import SGD
+from minihash.training.optimisers import SGD, Clipped
 from minihash.training.schedules import Decay, Plateau
 
 pytestmark = pytest.mark.usefixtures("here")
@@ -135,13 +135,14 @@ def test_few_examples_are_learnt_with_and_without_dropout(dataset):
     assert len(without) == len(both) == 36
     assert {replace(c, dropout=0.25, input_dropout=0.25) for c in without} == set(both)
     assert {c.training().schedule for c in runs} == {Plateau(10, 0.1, "training")}
+    assert {c.training().optimiser for c in runs} == {Clipped(SGD(0.9), 1.0)}
     teacher = hashednets.teacher(dataset)
     assert teacher.validation is None and teacher.training().schedule == Plateau(10)
     kept = {"hidden": (1000,), "compression": 1.0, "teacher": None, "validation": 0.1}
     (full,) = {replace(c, **kept) for c in runs if c.hash == "identity" and c.seed == 0} & {
         replace(teacher, validation=0.1)
     }
-    assert full.dropout == (0.25 if dataset == "rectangles" else 0)
+    assert full.dropout == full.input_dropout == (0.25 if dataset == "rectangles" else 0)
 
 
 def dropped(dropout, validation, test, seed):
