@@ -158,7 +158,7 @@ class Lookup(Hash):
 
 def _check(name: str, values: np.ndarray, low: int, high: int, kinds: str) -> None:
     values = np.asarray(values)
-    if values.ndim != 1 or values.dtype.kind not in kinds:
+    if values.ndim != 1 or (values.size and values.dtype.kind not in kinds):  # [] has no kind
         raise TypeError(
             f"{name} must be a one-dimensional array of integers, got {values.dtype} of shape "
             f"{values.shape}; flatten and round it first"

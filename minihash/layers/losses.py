@@ -72,7 +72,7 @@ class softmax_cross_entropy:
         array([0, 2])
         """
         labels = np.asarray(labels)
-        if labels.dtype.kind not in "iu":
+        if labels.size and labels.dtype.kind not in "iu":  # [] has no kind
             raise TypeError(f"labels must be integers, got {labels.dtype}; give class numbers")
         if labels.shape != (batch,):
             raise ValueError(

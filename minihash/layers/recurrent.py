@@ -238,7 +238,7 @@ class Recurrent(Layer):
         if lengths is None:
             return np.full(batch, length)
         ends, what = np.asarray(lengths), f"lengths of {type(self).__name__}"
-        if ends.dtype.kind not in "iu":
+        if ends.size and ends.dtype.kind not in "iu":  # [] has no kind
             raise TypeError(f"{what} must be integers, got {ends.dtype}; convert them first")
         if ends.shape != (batch,):
             raise ValueError(f"{what} must have shape ({batch},), got {ends.shape}; reshape them")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from minihash import core
 from minihash.files.spec import decode, encode
-from minihash.hashes import Lookup
+from minihash.hashes import Blocks, Lookup
 from minihash.weights import VirtualWeight
 
 SIZES = {1: np.uint8, 256: np.uint8, 257: np.uint16, 2**16: np.uint16, 2**16 + 1: np.uint32}
@@ -41,7 +41,12 @@ def test_signs_are_kept_as_little_as_they_say(signs, kept):
 
 
 def test_no_identifiers_at_all():
-    assert Lookup(3, np.arange(0), np.arange(0)).signs is None
+    """[], which NumPy takes for floats, are no identifiers either."""
+    none = Lookup(3, np.arange(0), np.arange(0))
+    assert none.signs is None and none == Lookup(3, []) == Lookup(3, [], [])
+    assert Blocks(4, 2, []).domain == 0
+    with pytest.raises(TypeError, match=r"one-dimensional .* got float64 of shape \(1, 0\)"):
+        Lookup(3, [[]])
 
 
 @pytest.mark.parametrize("buckets", [3, 300, 2**16 + 1])

@@ -201,6 +201,7 @@ def test_the_layout_of_inputs_does_not_matter():
         (np.ones((2, 3)), [0], r"labels must have shape \(2,\), .*, got \(1,\); .*"),
         (np.ones((2, 3)), [[0], [1]], r"labels must have shape \(2,\), .*, got \(2, 1\); .*"),
         (np.ones((0, 3)), np.zeros(0, int), "the loss needs at least 1 example, .*"),
+        (np.ones((0, 3)), [], "the loss needs at least 1 example, .*"),
         (np.ones((2, 0)), [0, 0], r"labels must lie in 0 .. -1, got 0 .. 0; .*"),
         (np.ones(3), [0], r"logits must have shape \(any, any\), got \(3,\); .*"),
         (np.ones((2, 3), int), [0, 1], "logits must be float32 or float64, got int64; .*"),

@@ -93,6 +93,14 @@ def test_inputs_that_do_not_fit_are_refused_in_one_line(kind, change, message):
 
 
 @every_kind
+def test_no_sequences_have_no_lengths(kind):
+    """[], which NumPy takes for floats, is none."""
+    case = example(kind)
+    found = [case.layer.forward(case.params, case.x[:0], lengths=n)[0] for n in ([], None)]
+    assert found[0].shape == found[1].shape == (0, 4, 4)
+
+
+@every_kind
 def test_states_parameters_and_gradients_that_do_not_fit_are_refused_in_one_line(kind):
     case = example(kind)
     layer, params, x = case.layer, case.params, case.x
