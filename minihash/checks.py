@@ -122,7 +122,7 @@ def index_array(x: np.ndarray, name: str, count: int) -> np.ndarray:
             "copy them to the host"
         )
     array = np.asarray(x)
-    if array.dtype.kind not in "iu":
+    if array.size and array.dtype.kind not in "iu":  # [] has no kind
         raise TypeError(f"{name} must be integers, got {array.dtype}; convert them first")
     if array.size and (int(array.min()) < 0 or int(array.max()) >= count):
         raise ValueError(

@@ -11,8 +11,8 @@ mean of V is far from 0, and every neuron begins as nearly the same sum of its i
     offset = |mean of V| / deviation of V          over all identifiers, before the first step
 
 The third is the drift of the first steps. An entry's gradient is the sum over all weights that it
-serves, so that one step, often the first, can move nearly all of V one way, by up to a hundred
-times what it was:
+serves, so that one step, often the first, can move nearly all of V one way, far beyond the spread
+that it has:
 
     drift = |mean of V| after 200 steps
 

@@ -197,6 +197,13 @@ def test_tokens_and_tables_that_do_not_fit_are_refused_before_any_work(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("tokens", [[], [[]], np.zeros((0, 2), int)], ids=repr)
+def test_no_tokens_give_no_rows(tokens):
+    """[], which NumPy takes for floats, is none."""
+    y, _ = Embedding(W).forward(E, tokens)
+    assert y.shape == (*np.shape(tokens), 3)
+
+
 def test_a_cotangent_that_does_not_fit_is_refused():
     _, cache = Embedding(W).forward(E, np.array([[1, 2]]))
     for dy in (np.ones((1, 2, 4)), np.ones((2, 3)), np.ones((2, 1, 3))):
